@@ -1,0 +1,78 @@
+package dialect
+
+// maxIgnored bounds the attribute names that one Report keeps.
+const maxIgnored = 16
+
+// Report says which rules are active for one request and records which fired. It belongs to one goroutine.
+// A nil Report has every rule active, except UnquotedLiteral, and records nothing.
+type Report struct {
+	strict   bool
+	unquoted bool
+	fired    uint64
+	ignored  []string
+}
+
+// NewReport starts the report of one request. strict turns every rule off; policy decides UnquotedLiteral.
+func NewReport(strict bool, policy Policy) *Report {
+	return &Report{strict: strict, unquoted: policy.UnquotedLiterals && !strict}
+}
+
+// Allow asks whether a request may deviate by rule, and records that it did. Call it only where the deviation takes effect.
+func (r *Report) Allow(rule Rule) bool {
+	if r == nil {
+		return rule != UnquotedLiteral
+	}
+	if r.strict || rule == UnquotedLiteral && !r.unquoted {
+		return false
+	}
+	r.fired |= 1 << rule
+	return true
+}
+
+// Ignore asks whether an attribute that no schema defines may be ignored, and records its name.
+func (r *Report) Ignore(name string) bool {
+	if !r.Allow(UnknownAttribute) {
+		return false
+	}
+	if r != nil && len(r.ignored) < maxIgnored {
+		r.ignored = append(r.ignored, printable(name))
+	}
+	return true
+}
+
+// Fired returns the ids of the rules that fired, in declaration order, or nil.
+func (r *Report) Fired() []string {
+	if r == nil || r.fired == 0 {
+		return nil
+	}
+	var ids []string
+	for rule := range ruleCount {
+		if r.fired&(1<<rule) != 0 {
+			ids = append(ids, rule.ID())
+		}
+	}
+	return ids
+}
+
+// Ignored returns the names of ignored attributes, at most 16, each cut to 64 bytes of letters, digits and ".:$_-".
+func (r *Report) Ignored() []string {
+	if r == nil {
+		return nil
+	}
+	return r.ignored
+}
+
+// printable keeps a client's key harmless in a log line: anything that no attribute name holds becomes "?".
+func printable(name string) string {
+	const limit = 64
+	b := []byte(name[:min(len(name), limit)])
+	for i, c := range b {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '.' || c == ':' || c == '$' || c == '_' || c == '-':
+		default:
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}

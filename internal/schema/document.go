@@ -1,0 +1,103 @@
+package schema
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/scimkit/scim/internal/strict"
+)
+
+// Document holds a resource's attributes without id, meta and memberships: as canonical JSON, as a tree, or both. Each is made
+// from the other at most once. A Document is immutable and safe for concurrent use.
+type Document struct {
+	json     []byte
+	tree     *Node
+	typ      *ResourceType
+	makeJSON sync.Once
+	makeTree sync.Once
+	err      error
+}
+
+// NewDocument wraps a resource's attributes as JSON: what JSON returned before, or an object that a store built from columns.
+// The document keeps json, which must not change afterwards.
+func NewDocument(json []byte) *Document { return &Document{json: json} }
+
+// Document wraps a tree, which must not change afterwards.
+func (rt *ResourceType) Document(tree *Node) *Document { return &Document{tree: tree, typ: rt} }
+
+// JSON returns the attributes as a JSON object. It must not be changed.
+func (d *Document) JSON() []byte {
+	d.makeJSON.Do(func() {
+		if d.json == nil {
+			d.json = d.typ.appendDocument(nil, d.tree)
+		}
+	})
+	return d.json
+}
+
+// Tree returns the attributes as a tree of rt, which must not be changed. It fails on JSON that does not fit the schema, which
+// only a store that changed a document can cause.
+func (d *Document) Tree(rt *ResourceType) (*Node, error) {
+	d.makeTree.Do(func() {
+		if d.tree != nil {
+			return
+		}
+		d.err = strict.ReadString(string(d.json), func(r *strict.Reader) (err error) {
+			d.tree, err = rt.decodeStored(r)
+			return err
+		})
+	})
+	return d.tree, d.err
+}
+
+// Wire returns the attributes as they go to a client by default: JSON that starts with "schemas". Documents that a store kept
+// are returned as they are; those that a store built from columns are brought into canonical form.
+func (d *Document) Wire(rt *ResourceType) ([]byte, error) {
+	if d.tree == nil || d.typ != nil {
+		if json := d.JSON(); bytes.HasPrefix(json, schemasKey) {
+			return json, nil
+		}
+	}
+	tree, err := d.Tree(rt)
+	if err != nil {
+		return nil, err
+	}
+	return rt.appendDocument(nil, tree), nil
+}
+
+var schemasKey = []byte(`{"schemas":[`)
+
+// appendDocument appends the canonical JSON of a resource's attributes, its schemas first.
+func (rt *ResourceType) appendDocument(dst []byte, tree *Node) []byte {
+	dst = append(dst, '{')
+	dst = rt.AppendSchemas(dst, tree)
+	for _, f := range tree.Fields() {
+		dst = append(dst, ',')
+		dst = f.appendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+// AppendSchemas appends the key "schemas" with the base schema and the extensions that have data.
+func (rt *ResourceType) AppendSchemas(dst []byte, tree *Node) []byte {
+	dst = append(dst, `"schemas":["`...)
+	dst = append(dst, rt.Schema.ID...)
+	for _, f := range tree.Fields() {
+		if f.Attribute.extension {
+			dst = append(dst, `","`...)
+			dst = append(dst, f.Attribute.Name...)
+		}
+	}
+	return append(dst, `"]`...)
+}
+
+// URNs returns the schemas of a resource: the base schema and the extensions that have data.
+func (rt *ResourceType) URNs(tree *Node) []string {
+	urns := []string{rt.Schema.ID}
+	for _, f := range tree.Fields() {
+		if f.Attribute.extension {
+			urns = append(urns, f.Attribute.Name)
+		}
+	}
+	return urns
+}
