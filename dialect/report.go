@@ -35,7 +35,7 @@ func (r *Report) Ignore(name string) bool {
 		return false
 	}
 	if r != nil && len(r.ignored) < maxIgnored {
-		r.ignored = append(r.ignored, printable(name))
+		r.ignored = append(r.ignored, Printable(name))
 	}
 	return true
 }
@@ -62,8 +62,9 @@ func (r *Report) Ignored() []string {
 	return r.ignored
 }
 
-// printable keeps a client's key harmless in a log line: anything that no attribute name holds becomes "?".
-func printable(name string) string {
+// Printable returns what of a name that a client made up may stand in an error or a log line: its first 64 bytes, "?" for whatever
+// is no letter, digit or one of ".:$_-".
+func Printable(name string) string {
 	const limit = 64
 	b := []byte(name[:min(len(name), limit)])
 	for i, c := range b {

@@ -145,7 +145,9 @@ func (a *Attribute) Readable() bool {
 func (a *Attribute) Clearable() bool { return !a.Required && a.Default.IsZero() }
 
 // Unique reports whether two live resources of one type and connection may not share the value.
-func (a *Attribute) Unique() bool { return a.Uniqueness == UniqueServer || a.Uniqueness == UniqueGlobal }
+func (a *Attribute) Unique() bool {
+	return a.Uniqueness == UniqueServer || a.Uniqueness == UniqueGlobal
+}
 
 // Fold maps a text to the form in which equal values are equal bytes: identity for caseExact attributes.
 func (a *Attribute) Fold(text string) string { return a.folding.fold(text) }

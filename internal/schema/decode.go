@@ -201,7 +201,7 @@ func (d *decoder) unknown(r *strict.Reader, key string, seen *keys) error {
 		return err
 	}
 	if !d.report.Ignore(key) {
-		return &Error{ScimType: InvalidSyntax, Detail: "the body holds an attribute that no schema of the resource type " + d.rt.Name + " defines"}
+		return &Error{ScimType: InvalidSyntax, Detail: "the resource type " + d.rt.Name + " has no attribute " + dialect.Printable(key)}
 	}
 	return r.Skip()
 }

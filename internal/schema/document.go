@@ -101,3 +101,44 @@ func (rt *ResourceType) URNs(tree *Node) []string {
 	}
 	return urns
 }
+
+// Values returns the folded texts of the values at a canonical path, "userName" or "emails.value", for indexes. A document made
+// from JSON has none until it is bound to its type; those that a store is handed are.
+func (d *Document) Values(path string) []string {
+	var values []string
+	d.visit(path, func(a *Attribute, v Value) { values = append(values, a.Fold(v.Text())) })
+	return values
+}
+
+// Text returns the first value at a canonical path as it was sent, "" if there is none. As for Values.
+func (d *Document) Text(path string) string {
+	text := ""
+	d.visit(path, func(_ *Attribute, v Value) {
+		if text == "" {
+			text = v.Text()
+		}
+	})
+	return text
+}
+
+func (d *Document) visit(path string, f func(*Attribute, Value)) {
+	if d.typ == nil {
+		return
+	}
+	target, err := d.typ.ResolvePath(path, nil)
+	if err != nil {
+		return
+	}
+	node := d.tree
+	if target.Attribute.Parent.extension {
+		node = node.Get(target.Attribute.Parent).Node()
+	}
+	for _, v := range node.Get(target.Attribute).Elements() {
+		if target.Sub != nil {
+			v = v.Node().Get(target.Sub)
+		}
+		if v.Kind() == Text {
+			f(target.Leaf(), v)
+		}
+	}
+}

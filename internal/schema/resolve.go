@@ -96,14 +96,14 @@ func (rt *ResourceType) resolveIn(container *Attribute, name, sub string, report
 		a = rt.unqualified(name, report)
 	}
 	if a == nil || a.extension && container != rt.Root {
-		return Target{}, &Miss{Detail: "the resource type " + rt.Name + " has no such attribute"}
+		return Target{}, &Miss{Detail: "the resource type " + rt.Name + " has no attribute " + dialect.Printable(name)}
 	}
 	if sub == "" {
 		return Target{Attribute: a}, nil
 	}
 	s, alias := a.SubAttribute(sub)
 	if s == nil || a.extension || alias && !report.Allow(dialect.AttributeAlias) {
-		return Target{}, &Miss{Detail: "the attribute " + a.Path + " has no such sub-attribute"}
+		return Target{}, &Miss{Detail: "the attribute " + a.Path + " has no sub-attribute " + dialect.Printable(sub)}
 	}
 	return Target{Attribute: a, Sub: s}, nil
 }
@@ -125,6 +125,6 @@ func unregistered(full string) *Miss {
 	foreign := strings.HasPrefix(folded, "urn:") && (!standard || strings.Contains(folded, ":extension:"))
 	return &Miss{
 		Unregistered: foreign && last != "active" && last != "username",
-		Detail:       "no schema of the resource type has that URN",
+		Detail:       "the resource type has no schema with the URN in " + dialect.Printable(full),
 	}
 }

@@ -15,13 +15,13 @@ func (rt *ResourceType) Validate(tree *Node) error {
 
 func validate(parent *Attribute, node *Node) error {
 	for _, a := range parent.Sub {
-		if a.Required && a.Mutability != ReadOnly && a.Relation == NoRelation && node.Get(a).IsZero() {
+		if a.Required && a.Mutability != ReadOnly && a.Relation == NoRelation && blank(node.Get(a)) {
 			return invalid(a, "is required")
 		}
 	}
 	for _, f := range node.Fields() {
 		a := f.Attribute
-		if a.Unique() && strings.TrimSpace(f.Value.Text()) == "" {
+		if a.Unique() && blank(f.Value) {
 			return invalid(a, "must not be blank")
 		}
 		if a.Type != Complex {
@@ -37,6 +37,11 @@ func validate(parent *Attribute, node *Node) error {
 		}
 	}
 	return nil
+}
+
+// blank reports whether a value is unassigned or a text of nothing but spaces.
+func blank(v Value) bool {
+	return v.IsZero() || v.Kind() == Text && strings.TrimSpace(v.Text()) == ""
 }
 
 func onePrimary(a *Attribute, v Value) error {
