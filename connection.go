@@ -25,7 +25,7 @@ type Credential struct {
 
 // TokenVerifier tells what a bearer token stands for. It must be safe for concurrent use.
 type TokenVerifier interface {
-	// VerifyToken returns the credential of a token: up to 1 KiB, never empty, without spaces or control characters.
+	// VerifyToken returns the credential of a token: up to 8 KiB, never empty, printable ASCII without spaces and commas.
 	//
 	// ErrUnauthorized becomes 401: the token is unknown, expired or revoked, or its connection is gone. Every other error becomes
 	// 503 with Retry-After, since identity providers disable an integration that answers 401.
@@ -38,11 +38,14 @@ var ErrUnauthorized = errors.New("scim: the token is not valid")
 // ErrConnectionExists is a tenant that has as many connections as Connections allows.
 var ErrConnectionExists = errors.New("scim: the tenant has a connection already")
 
-// minToken is the shortest token, in bytes, that may be brought along: with less, a stored digest could be guessed.
-const minToken = 32
+// minToken and maxToken bound, in bytes, a token that may be brought along: if it were shorter, a stored digest could be guessed.
+const (
+	minToken = 32
+	maxToken = 1 << 10
+)
 
-// StaticToken returns a TokenVerifier for one token and one connection: for tests and demonstrations. The token must have at least
-// 32 characters, the connection an ID and a Tenant.
+// StaticToken returns a TokenVerifier for one token and one connection: for tests and demonstrations. The token must be as AddToken
+// wants it, the connection have an ID and a Tenant.
 func StaticToken(text string, connection Connection) (TokenVerifier, error) {
 	if err := connection.Scope().Check(); err != nil {
 		return nil, fmt.Errorf("scim: StaticToken: %w", err)
@@ -69,10 +72,8 @@ func checkToken(text string) error {
 	if len(text) < minToken || len(text) > maxToken {
 		return fmt.Errorf("scim: a token must have %d to %d characters", minToken, maxToken)
 	}
-	for i := range len(text) {
-		if text[i] <= ' ' || text[i] >= 0x7f {
-			return errors.New("scim: a token must consist of printable ASCII characters without spaces")
-		}
+	if !presentable(text) {
+		return errors.New("scim: a token must consist of printable ASCII characters without spaces and commas")
 	}
 	return nil
 }
@@ -158,8 +159,8 @@ func (c *Connections) IssueToken(ctx context.Context, connection string) (text s
 	return text, issued, nil
 }
 
-// AddToken makes a text of the host's choice a token of a connection: 32 to 1024 printable ASCII characters, which must be hard to
-// guess. store.ErrExists: it is one already.
+// AddToken makes a text of the host's choice a token of a connection: 32 to 1024 printable ASCII characters without spaces
+// and commas, which must be hard to guess. store.ErrExists: it is one already.
 func (c *Connections) AddToken(ctx context.Context, connection, text string) (store.Token, error) {
 	if err := checkToken(text); err != nil {
 		return store.Token{}, err

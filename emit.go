@@ -2,15 +2,17 @@ package scim
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/scimkit/scim/internal/directory"
+	"github.com/scimkit/scim/internal/wire"
 	"github.com/scimkit/scim/patch"
 	"github.com/scimkit/scim/store"
 )
 
 // emit turns a change of the request into an event. A transaction that runs again emits the same ids: each resource changes at most
-// once in a request.
+// once in a request. Whatever the sink's error wraps, an error of a store's for example, it is a 503: it says nothing about the request.
 func (x *exchange) emit(ctx context.Context, c directory.Change) error {
 	if x.events == nil {
 		x.events = make(map[store.Ref]string, 1)
@@ -29,7 +31,10 @@ func (x *exchange) emit(ctx context.Context, c directory.Change) error {
 	} else {
 		event.Version = c.Before.Version
 	}
-	return x.h.config.Events.Emit(ctx, event)
+	if err := x.h.config.Events.Emit(ctx, event); err != nil {
+		return wire.Unavailable(fmt.Errorf("event sink: %w", err))
+	}
+	return nil
 }
 
 func eventType(c directory.Change) EventType {

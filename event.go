@@ -43,7 +43,8 @@ type Event struct {
 	After  *store.Resource
 	// Changes lists the attributes that differ, with old and new value.
 	Changes []patch.Change
-	// Added and Removed list the members that came and went: really, not as requested.
+	// Added and Removed list the members that really came and went, whatever was requested. The members of a deleted group are not
+	// listed: it has as many as it has.
 	Added   []store.Member
 	Removed []store.Member
 }
@@ -59,7 +60,9 @@ type Actor struct {
 type EventSink interface {
 	// Emit is called inside the store's transaction, which ctx carries: what it writes to the same database through that transaction
 	// is committed together with the change, or not at all. An error undoes the change and becomes 503 with Retry-After. The
-	// transaction may run again, with the same event, so a sink must not act outside of it: see store.AfterCommit.
+	// transaction may run again, with the same event, so a sink must not act outside of it: see store.AfterCommit. What the error
+	// wraps has no say in the status, even if it is one of package store; the store still recognises its database's errors in it
+	// after which the transaction is to run again.
 	//
 	// On a store without store.Transactor, an error becomes a 503 as well, but the change stands.
 	Emit(ctx context.Context, event Event) error
@@ -71,8 +74,8 @@ type EventFunc func(ctx context.Context, event Event) error
 // Emit calls f.
 func (f EventFunc) Emit(ctx context.Context, event Event) error { return f(ctx, event) }
 
-// AfterCommit returns a sink that calls f with each event once its change is committed. f cannot fail the request, and holds it up
-// until it returns; what the process loses when it stops between commit and f is lost.
+// AfterCommit returns a sink that calls f with each event once its change is committed. f cannot fail the request, whatever time it
+// takes, but holds the answer up until it returns; what the process loses when it stops between commit and f is lost.
 func AfterCommit(f func(Event)) EventSink {
 	return EventFunc(func(ctx context.Context, event Event) error {
 		store.AfterCommit(ctx, func() { f(event) })

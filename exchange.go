@@ -31,6 +31,8 @@ type exchange struct {
 	base       string // BaseURL with the connection's id
 	report     *dialect.Report
 	failure    *wire.Error
+	aborted    bool  // the answer broke off
+	incomplete error // why a part of the answer to a write is missing
 	segments   [3]wire.Segment
 	values     [3]string            // header values that live as long as the answer
 	events     map[store.Ref]string // ids of the events emitted
@@ -72,6 +74,7 @@ var (
 func (x *exchange) fail(err error) {
 	x.failure = wire.ErrorOf(err)
 	if x.w.status != 0 {
+		x.aborted = true
 		panic(http.ErrAbortHandler)
 	}
 	x.failure.Write(&x.w)
@@ -88,6 +91,7 @@ func (x *exchange) end(ctx context.Context) {
 		if x.w.status == 0 {
 			x.failure.Write(&x.w)
 		} else {
+			x.aborted = true
 			cause = http.ErrAbortHandler
 		}
 	}
@@ -99,10 +103,7 @@ func (x *exchange) end(ctx context.Context) {
 
 // log writes the request's record. Nothing in it is taken from the request but ids of resources and names of attributes.
 func (x *exchange) log(ctx context.Context) {
-	level := slog.LevelInfo
-	if x.w.status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
+	level := x.level()
 	logger := x.h.config.Logger
 	if !logger.Enabled(ctx, level) {
 		return
@@ -124,6 +125,12 @@ func (x *exchange) log(ctx context.Context) {
 	if ignored := x.report.Ignored(); ignored != nil {
 		attrs = append(attrs, slog.Any("ignored_attributes", ignored))
 	}
+	if x.aborted {
+		attrs = append(attrs, slog.Bool("aborted", true))
+	}
+	if x.incomplete != nil {
+		attrs = append(attrs, slog.Bool("incomplete", true), slog.String("cause", x.incomplete.Error()))
+	}
 	if f := x.failure; f != nil {
 		attrs = append(attrs, slog.String("scim_type", f.ScimType), slog.String("attribute", f.Path))
 		if f.Cause != nil && f.Status >= http.StatusInternalServerError {
@@ -131,6 +138,18 @@ func (x *exchange) log(ctx context.Context) {
 		}
 	}
 	logger.LogAttrs(ctx, level, "scim request", attrs...)
+}
+
+// level tells what concerns an operator from what does not: a client that goes away in the middle of an answer does not.
+func (x *exchange) level() slog.Level {
+	switch {
+	case x.w.status >= http.StatusInternalServerError, x.aborted && x.r.Context().Err() == nil:
+		return slog.LevelError
+	case x.incomplete != nil:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
 }
 
 // method keeps a made-up method out of the log.
@@ -155,7 +174,7 @@ func (x *exchange) writing(condition wire.Condition) directory.Request {
 	q.Emit = x.emit
 	if condition.Conditional() {
 		q.Check = func(v store.Version) error {
-			_, err := condition.Check(v)
+			_, err := condition.Check(wire.Opaque(v))
 			return err
 		}
 	}

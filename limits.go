@@ -1,17 +1,20 @@
 package scim
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/scimkit/scim/filter"
 	"github.com/scimkit/scim/internal/strict"
 	"github.com/scimkit/scim/internal/wire"
+	"github.com/scimkit/scim/patch"
 )
 
 // Limits bound the work of one request; each is checked before the work is spent. A zero field takes its default, a negative one
-// is refused by New. Strings are bounded besides: 8 KiB, and 512 bytes for userName, externalId, displayName and every unique
-// attribute (400 invalidValue).
+// is refused by New. Values are bounded besides (400 invalidValue): a multi-valued attribute has at most 1000, a string 8 KiB, and
+// userName, externalId, displayName and every unique attribute 512 bytes. So is a resource as a whole: a write that makes its
+// attributes larger than 256 KiB of JSON, memberships not counted, is answered with 413, unless they were as large before.
 type Limits struct {
 	BodyBytes       int64         // size of a request body, in bytes; default 2 MiB; beyond: 413
 	JSONDepth       int           // objects and arrays inside each other; default 16; beyond: 400 invalidSyntax
@@ -20,11 +23,16 @@ type Limits struct {
 	FilterDepth     int           // parentheses, not and brackets inside each other; default 20; beyond: 400 invalidFilter
 	FilterTerms     int           // comparisons in a filter; default 100; beyond: 400 invalidFilter
 	PatchOperations int           // operations of one PATCH; default 1000; beyond: 413
+	PatchWork       int           // looks of one PATCH at values of multi-valued attributes, see below; default 5 000 000; beyond: 413
 	Members         int           // members that one request names; default 10 000; beyond: 413
 	AttributeNames  int           // names in attributes or excludedAttributes; default 100; beyond: 400 invalidValue
-	PageSize        int           // resources on a page when the client gives no count; default 100
+	PageSize        int           // resources on a page when the client gives no count; default 100, or MaxPageSize if that is less
 	MaxPageSize     int           // resources on a page whatever the count; default 500; beyond: cut to it
 	RequestTime     time.Duration // time for one request; default 30 s, half of what identity providers wait; beyond: 503
+
+	// PatchWork counts a look at a value for each condition of each filter that is tried on it, one where it is compared with values to
+	// add or remove, eight where it is changed, and as many again per 128 bytes of it. The default lets through 1000 operations with
+	// a filter of one condition on an attribute of 1000 values, each of which changes one.
 }
 
 // withDefaults fills the zero fields and refuses negative ones.
@@ -40,10 +48,11 @@ func (l Limits) withDefaults() (Limits, error) {
 		{"FilterDepth", &l.FilterDepth, filter.DefaultLimits.Depth},
 		{"FilterTerms", &l.FilterTerms, filter.DefaultLimits.Terms},
 		{"PatchOperations", &l.PatchOperations, 1000},
+		{"PatchWork", &l.PatchWork, patch.DefaultWork},
 		{"Members", &l.Members, 10_000},
 		{"AttributeNames", &l.AttributeNames, 100},
-		{"PageSize", &l.PageSize, 100},
 		{"MaxPageSize", &l.MaxPageSize, 500},
+		{"PageSize", &l.PageSize, min(100, cmp.Or(l.MaxPageSize, 500))},
 	} {
 		if *field.value < 0 {
 			return l, fmt.Errorf("scim: Limits.%s is negative", field.name)

@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/scimkit/scim/filter"
 	"github.com/scimkit/scim/internal/directory"
@@ -32,7 +33,7 @@ func (x *exchange) get(ctx context.Context) error {
 		return err
 	}
 	x.resource = resource.ID
-	notModified, err := condition.Check(resource.Version)
+	notModified, err := condition.Check(wire.Opaque(resource.Version))
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (x *exchange) get(ctx context.Context) error {
 		x.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return x.show(ctx, http.StatusOK, view, q, resource)
+	return x.show(ctx, view, q, resource)
 }
 
 // list answers GET /{type}: RFC 7644, section 3.4.2.
@@ -57,7 +58,7 @@ func (x *exchange) list(ctx context.Context) error {
 // search answers POST /{type}/.search: RFC 7644, section 3.4.3.
 func (x *exchange) search(ctx context.Context) error {
 	var p wire.Parameters
-	err := x.body(func(body []byte) (err error) {
+	err := x.body(ctx, func(body []byte) (err error) {
 		p, err = wire.ParseSearch(body, x.h.config.Limits.parameters())
 		return err
 	})
@@ -105,11 +106,15 @@ func (x *exchange) discover(context.Context) error {
 	if p.HasFilter {
 		return &wire.Error{Status: http.StatusForbidden, Detail: "this endpoint does not support the parameter filter"}
 	}
+	condition, err := wire.ParseCondition(x.r)
+	if err != nil {
+		return err
+	}
 	document, ok := x.document()
 	if !ok {
 		return notFound()
 	}
-	return wire.WriteDocument(&x.w, document, wire.Negotiate(x.r.Header.Get("Accept")))
+	return wire.WriteDocument(&x.w, document, condition, wire.Negotiate(x.r.Header.Get("Accept")))
 }
 
 // document returns the discovery resource that the path names.
@@ -146,10 +151,34 @@ func (x *exchange) tag(view *wire.View, r store.Resource) {
 }
 
 // show answers with one resource.
-func (x *exchange) show(ctx context.Context, status int, view *wire.View, q directory.Request, r store.Resource) error {
+func (x *exchange) show(ctx context.Context, view *wire.View, q directory.Request, r store.Resource) error {
+	x.tag(view, r)
+	out := wire.NewWriter(&x.w, http.StatusOK, wire.Negotiate(x.r.Header.Get("Accept")))
+	if err := x.appendResources(ctx, out, view, q, []store.Resource{r}); err != nil {
+		out.Discard()
+		return err
+	}
+	out.Close()
+	return nil
+}
+
+// answerTime bounds what the answer to a committed write still takes from the store.
+const answerTime = 5 * time.Second
+
+// showWritten answers a write with the resource. The change stands, so that nothing may turn the answer into an error any more: the
+// memberships in it are read in a time of their own, and left out where that fails.
+func (x *exchange) showWritten(ctx context.Context, status int, view *wire.View, q directory.Request, r store.Resource) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+	defer cancel()
 	x.tag(view, r)
 	out := wire.NewWriter(&x.w, status, wire.Negotiate(x.r.Header.Get("Accept")))
-	if err := x.appendResources(ctx, out, view, q, []store.Resource{r}); err != nil {
+	err := x.appendResources(ctx, out, view, q, []store.Resource{r})
+	if err != nil && !out.Streaming() {
+		x.incomplete = err
+		out.Buf = out.Buf[:0]
+		err = view.AppendAll(out, []store.Resource{r})
+	}
+	if err != nil {
 		out.Discard()
 		return err
 	}

@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/scimkit/scim/internal/wire"
@@ -27,15 +28,15 @@ var (
 	discoveryMethods = methods{{http.MethodGet, (*exchange).discover}}
 
 	// What is not supported answers 501, on its methods or on all.
-	unsupportedQuery  = methods{{http.MethodGet, unsupported}}
-	unsupportedSearch = methods{{http.MethodPost, unsupported}}
-	unsupportedAll    = methods{{"", unsupported}}
+	unsupportedQuery  = methods{{http.MethodGet, (*exchange).unsupported}}
+	unsupportedSearch = methods{{http.MethodPost, (*exchange).unsupported}}
+	unsupportedAll    = methods{{"", (*exchange).unsupported}}
 )
 
 // route finds the handle of a request. Paths are matched as they were sent: an endpoint has one spelling.
 func (x *exchange) route() (handle, error) {
 	path, connection, ok := x.h.cutBase(x.r.URL.EscapedPath())
-	if !ok || connection != "" && connection != x.credential.Connection.ID {
+	if !ok || !x.owns(connection) {
 		return nil, notFound()
 	}
 	path, x.r.URL.RawQuery = wire.MendFlag(path, x.r.URL.RawQuery, x.report)
@@ -59,6 +60,12 @@ func (x *exchange) route() (handle, error) {
 		allowed = append(allowed, m.name)
 	}
 	return nil, &wire.Error{Status: http.StatusMethodNotAllowed, Detail: "the method is not allowed here", Allow: strings.Join(allowed, ", ")}
+}
+
+// owns reports whether a connection in the path, if there is one, is the token's.
+func (x *exchange) owns(segment string) bool {
+	id, err := url.PathUnescape(segment)
+	return segment == "" || err == nil && id == x.credential.Connection.ID
 }
 
 func notFound() error {
@@ -91,7 +98,7 @@ func isPlaceholder(segment string) bool {
 }
 
 // unsupported answers for parts of the protocol that are not there: RFC 7644, section 3.12.
-func unsupported(*exchange, context.Context) error {
+func (x *exchange) unsupported(context.Context) error {
 	return &wire.Error{Status: http.StatusNotImplemented, Detail: "the service provider does not support this part of the protocol"}
 }
 

@@ -56,7 +56,8 @@ type Config struct {
 	Events EventSink
 	// Types are the resource types, nil for UserType() and GroupType().
 	Types []ResourceType
-	// Logger receives one record per request: Info, and Error from status 500 on. nil is slog.Default().
+	// Logger receives one record per request: Info; Error from status 500 on and where an answer broke off (aborted=true); Warn where
+	// the answer to a write that was committed lacks groups or members (incomplete=true). nil is slog.Default().
 	Logger *slog.Logger
 	Limits Limits
 	// RateLimiter bounds the requests of a connection, nil is NewTokenBucket(DefaultRate).
@@ -174,8 +175,9 @@ func (x *exchange) serve(ctx context.Context) error {
 	return handle(x, ctx)
 }
 
-// maxToken bounds a token's text in bytes.
-const maxToken = 1 << 10
+// maxBearer bounds a token's text in bytes. Entra's own tokens, JWTs that it sends where an administrator left the secret blank, have
+// 1.3 KiB and more (ENTRA-06).
+const maxBearer = 8 << 10
 
 // authenticate finds out whose request it is. Every failure has the same status and body, whatever the route.
 func (x *exchange) authenticate(ctx context.Context) error {
@@ -204,7 +206,7 @@ func (x *exchange) authenticate(ctx context.Context) error {
 
 // bearer reads the token of an Authorization header: "Bearer token" in any case, or the bare token, which some administrators paste.
 func bearer(headers []string) (text string, bare, ok bool) {
-	if len(headers) != 1 || len(headers[0]) > maxToken {
+	if len(headers) != 1 {
 		return "", false, false
 	}
 	scheme, text, two := strings.Cut(headers[0], " ")
@@ -215,7 +217,13 @@ func bearer(headers []string) (text string, bare, ok bool) {
 	if two && !strings.EqualFold(scheme, "Bearer") || bare && strings.EqualFold(text, "Bearer") {
 		return "", false, false
 	}
-	return text, bare, text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ',' })
+	return text, bare, presentable(text) && len(text) <= maxBearer
+}
+
+// presentable reports whether a text can be a token in an Authorization header: printable ASCII without spaces, and without commas,
+// which join several headers into one.
+func presentable(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ',' })
 }
 
 // unauthorized is the one answer to whoever has no valid token.

@@ -14,14 +14,14 @@ import (
 )
 
 // body reads the request body inside the limits.
-func (x *exchange) body(f func(body []byte) error) error {
+func (x *exchange) body(ctx context.Context, f func(body []byte) error) error {
 	limits := x.h.config.Limits
-	return wire.ReadBody(&x.w, x.r, limits.BodyBytes, limits.shape(), x.start.Add(limits.RequestTime), x.report, f)
+	return wire.ReadBody(ctx, &x.w, x.r, limits.BodyBytes, limits.shape(), x.report, f)
 }
 
 // input reads a resource from the request body.
-func (x *exchange) input() (input *schema.Input, err error) {
-	err = x.body(func(body []byte) error {
+func (x *exchange) input(ctx context.Context) (input *schema.Input, err error) {
+	err = x.body(ctx, func(body []byte) error {
 		return strict.Read(body, func(r *strict.Reader) (err error) {
 			input, err = x.typ.Decode(r, x.report)
 			return err
@@ -46,7 +46,7 @@ func (x *exchange) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	input, err := x.input()
+	input, err := x.input(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (x *exchange) create(ctx context.Context) error {
 		return err
 	}
 	x.resource = created.ID
-	return x.show(ctx, http.StatusCreated, x.view(p, input.Requested), q, created)
+	return x.showWritten(ctx, http.StatusCreated, x.view(p, input.Requested), q, created)
 }
 
 // replace answers PUT /{type}/{id}: RFC 7644, section 3.5.1.
@@ -65,7 +65,7 @@ func (x *exchange) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	input, err := x.input()
+	input, err := x.input(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (x *exchange) replace(ctx context.Context) error {
 		return err
 	}
 	x.resource = after.ID
-	return x.show(ctx, http.StatusOK, x.view(p, input.Requested), q, after)
+	return x.showWritten(ctx, http.StatusOK, x.view(p, input.Requested), q, after)
 }
 
 // patch answers PATCH /{type}/{id}: RFC 7644, section 3.5.2.
@@ -85,7 +85,7 @@ func (x *exchange) patch(ctx context.Context) error {
 		return err
 	}
 	var ops []patch.Operation
-	err = x.body(func(body []byte) error {
+	err = x.body(ctx, func(body []byte) error {
 		return strict.Read(body, func(r *strict.Reader) (err error) {
 			ops, err = patch.Decode(r, x.h.config.Limits.PatchOperations, x.report)
 			return err
@@ -106,7 +106,7 @@ func (x *exchange) patch(ctx context.Context) error {
 		x.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	return x.show(ctx, http.StatusOK, view, q, after)
+	return x.showWritten(ctx, http.StatusOK, view, q, after)
 }
 
 // noContent decides the answer to a PATCH that did not ask for attributes: a group's would list its members.
@@ -123,7 +123,7 @@ func noContent(q directory.Request, rt *schema.ResourceType) bool {
 
 // delete answers DELETE /{type}/{id}: RFC 7644, section 3.6. A body is ignored.
 func (x *exchange) delete(ctx context.Context) error {
-	condition, err := wire.ParseCondition(x.r)
+	_, condition, err := x.preamble()
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (x *exchange) delete(ctx context.Context) error {
 // probe finds out once what the store can do besides the Store interface. The scope that it asks about holds nothing.
 func (h *Handler) probe() error {
 	d := &directory.Directory{
-		Store: h.config.Store, MaxMembers: h.config.Limits.Members, Now: h.config.Now,
+		Store: h.config.Store, MaxMembers: h.config.Limits.Members, MaxWork: h.config.Limits.PatchWork, Now: h.config.Now,
 		NewID: func() string { return h.config.NewID(h.config.Now()) },
 	}
 	h.directory = d

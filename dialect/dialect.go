@@ -29,7 +29,8 @@ const (
 	ArrayForSingle
 	// EmptyString takes "" as "unassigned" for an optional attribute.
 	EmptyString
-	// PathKey accepts a path (dotted, URN-qualified or with a value filter) as a key of a path-less PATCH value.
+	// PathKey accepts a path as a key: dotted or URN-qualified in a POST or PUT, and with a value filter as well in a path-less PATCH
+	// value.
 	PathKey
 	// URNDot accepts a dot instead of a colon between a schema URN and an attribute.
 	URNDot
@@ -106,11 +107,11 @@ var infos = [ruleCount]Info{
 	SingleForMulti:        {"single-for-multi", []string{"ONELOGIN-06"}, "one object for a multi-valued attribute"},
 	ArrayForSingle:        {"array-for-single", []string{"ENTRA-40"}, "an array of one object for a single-valued complex attribute"},
 	EmptyString:           {"empty-string", []string{"ENTRA-41", "ENTRA-48", "OKTA-06"}, `"" for "unassigned"`},
-	PathKey:               {"path-key", []string{"ENTRA-58", "ENTRA-60"}, "a path as a key of a path-less PATCH value"},
+	PathKey:               {"path-key", []string{"ENTRA-58", "ENTRA-60"}, "a path as a key of a resource or of a path-less PATCH value"},
 	URNDot:                {"urn-dot", []string{"ENTRA-10"}, "a dot between schema URN and attribute"},
 	UnqualifiedExtension:  {"unqualified-extension", []string{"ENTRA-17", "ENTRA-40"}, "an extension attribute without its URN"},
 	ReadOnlyInValue:       {"read-only-in-value", []string{"OKTA-16", "OKTA-20", "AUTHENTIK-04"}, "readOnly attributes in a path-less PATCH value"},
-	UnknownAttribute:      {"unknown-attribute", []string{"ENTRA-24", "ENTRA-26", "ENTRA-69"}, "attributes that no schema defines"},
+	UnknownAttribute:      {"unknown-attribute", []string{"ENTRA-24", "ENTRA-69"}, "attributes that no schema defines"},
 	UnknownSchema:         {"unknown-schema", []string{"ENTRA-24", "ENTRA-62"}, "unknown URIs in schemas"},
 	LegacySchema:          {"legacy-schema", []string{"ONELOGIN-03"}, "pre-standard schema URNs"},
 	UnlistedExtension:     {"unlisted-extension", []string{"ENTRA-27", "ONELOGIN-07"}, "extension data whose URN is not in schemas"},

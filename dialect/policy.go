@@ -1,5 +1,10 @@
 package dialect
 
+import (
+	"fmt"
+	"slices"
+)
+
 // IdentityProvider names the product that provisions through a connection. It selects a Policy and the texts shown to the
 // customer's administrator; it never selects how a request is parsed.
 type IdentityProvider string
@@ -61,12 +66,63 @@ const (
 )
 
 // Policy holds the five decisions on which identity providers contradict each other. The zero value is Generic's.
+//
+// As JSON it is an object of these names in snake_case, the decisions as "all" or "refuse", "refuse" or "skip", "by_type",
+// "resource" or "no_content".
 type Policy struct {
-	BareRemove       BareRemove
-	UnknownMembers   UnknownMembers
-	UniqueGroupNames bool // a second group with a displayName that differs at most in case: 409 uniqueness
-	PatchAnswer      PatchAnswer
-	UnquotedLiterals bool // filter=externalId eq abc
+	BareRemove       BareRemove     `json:"bare_remove"`
+	UnknownMembers   UnknownMembers `json:"unknown_members"`
+	UniqueGroupNames bool           `json:"unique_group_names"` // a second group with a displayName that differs at most in case: 409 uniqueness
+	PatchAnswer      PatchAnswer    `json:"patch_answer"`
+	UnquotedLiterals bool           `json:"unquoted_literals"` // filter=externalId eq abc
+}
+
+var (
+	bareRemoves    = []string{BareRemoveAll: "all", BareRemoveRefuse: "refuse"}
+	unknownMembers = []string{UnknownMembersRefuse: "refuse", UnknownMembersSkip: "skip"}
+	patchAnswers   = []string{PatchAnswerByType: "by_type", PatchAnswerResource: "resource", PatchAnswerNoContent: "no_content"}
+)
+
+// MarshalText returns the name of the decision.
+func (b BareRemove) MarshalText() ([]byte, error) { return nameOf(bareRemoves, b) }
+
+// UnmarshalText takes the name of a decision.
+func (b *BareRemove) UnmarshalText(text []byte) (err error) {
+	*b, err = named[BareRemove](bareRemoves, text)
+	return err
+}
+
+// MarshalText returns the name of the decision.
+func (u UnknownMembers) MarshalText() ([]byte, error) { return nameOf(unknownMembers, u) }
+
+// UnmarshalText takes the name of a decision.
+func (u *UnknownMembers) UnmarshalText(text []byte) (err error) {
+	*u, err = named[UnknownMembers](unknownMembers, text)
+	return err
+}
+
+// MarshalText returns the name of the decision.
+func (p PatchAnswer) MarshalText() ([]byte, error) { return nameOf(patchAnswers, p) }
+
+// UnmarshalText takes the name of a decision.
+func (p *PatchAnswer) UnmarshalText(text []byte) (err error) {
+	*p, err = named[PatchAnswer](patchAnswers, text)
+	return err
+}
+
+func nameOf[D ~uint8](names []string, d D) ([]byte, error) {
+	if int(d) >= len(names) {
+		return nil, fmt.Errorf("dialect: there is no decision %d", d)
+	}
+	return []byte(names[d]), nil
+}
+
+func named[D ~uint8](names []string, text []byte) (D, error) {
+	i := slices.Index(names, string(text))
+	if i < 0 {
+		return 0, fmt.Errorf("dialect: the decision is one of %v, not %q", names, text)
+	}
+	return D(i), nil
 }
 
 // PolicyFor returns the policy of an identity provider.

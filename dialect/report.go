@@ -1,5 +1,10 @@
 package dialect
 
+import (
+	"cmp"
+	"strings"
+)
+
 // maxIgnored bounds the attribute names that one Report keeps.
 const maxIgnored = 16
 
@@ -29,13 +34,18 @@ func (r *Report) Allow(rule Rule) bool {
 	return true
 }
 
-// Ignore asks whether an attribute that no schema defines may be ignored, and records its name.
-func (r *Report) Ignore(name string) bool {
+// Ignore asks whether an attribute that no schema defines may be ignored, and records its name: what of a key comes before the first
+// character that no name has, since a key may be a path with a person's data in its filter.
+func (r *Report) Ignore(key string) bool {
 	if !r.Allow(UnknownAttribute) {
 		return false
 	}
 	if r != nil && len(r.ignored) < maxIgnored {
-		r.ignored = append(r.ignored, Printable(name))
+		name := key
+		if end := strings.IndexFunc(key, func(c rune) bool { return c >= 0x80 || !inName(byte(c)) }); end >= 0 {
+			name = key[:end]
+		}
+		r.ignored = append(r.ignored, cmp.Or(Printable(name), "?"))
 	}
 	return true
 }
@@ -54,7 +64,8 @@ func (r *Report) Fired() []string {
 	return ids
 }
 
-// Ignored returns the names of ignored attributes, at most 16, each cut to 64 bytes of letters, digits and ".:$_-".
+// Ignored returns the names of ignored attributes, at most 16, each of at most 64 letters, digits and ".:$_-"; "?" stands for a key that
+// starts with none of these.
 func (r *Report) Ignored() []string {
 	if r == nil {
 		return nil
@@ -68,12 +79,19 @@ func Printable(name string) string {
 	const limit = 64
 	b := []byte(name[:min(len(name), limit)])
 	for i, c := range b {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '.' || c == ':' || c == '$' || c == '_' || c == '-':
-		default:
+		if !inName(c) {
 			b[i] = '?'
 		}
 	}
 	return string(b)
+}
+
+// inName reports whether a character can be part of an attribute's name or URN.
+func inName(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return c == '.' || c == ':' || c == '$' || c == '_' || c == '-'
+	}
 }

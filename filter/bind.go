@@ -16,6 +16,7 @@ type Filter struct {
 	root     *node
 	rt       *schema.ResourceType
 	location string
+	terms    int
 }
 
 // Options are what a filter needs to know besides the schema.
@@ -39,7 +40,7 @@ func Bind(expr ast.Expression, rt *schema.ResourceType, opts Options, report *di
 	if err != nil {
 		return nil, err
 	}
-	return &Filter{root: root, rt: rt, location: opts.Location}, nil
+	return &Filter{root: root, rt: rt, location: opts.Location, terms: root.terms()}, nil
 }
 
 type binder struct {
@@ -143,7 +144,7 @@ func (b *binder) target(path ast.AttributePath) (schema.Target, error) {
 	if b.element == nil {
 		target, err := b.rt.Resolve(path.URI(), path.AttributeName, path.SubAttributeName(), b.report)
 		if err != nil || !target.Leaf().Readable() {
-			return schema.Target{}, b.unknown()
+			return schema.Target{}, b.unknown(path.AttributeName)
 		}
 		return target, nil
 	}
@@ -156,15 +157,15 @@ func (b *binder) target(path ast.AttributePath) (schema.Target, error) {
 	}
 	sub, alias := b.element.SubAttribute(path.AttributeName)
 	if sub == nil || !sub.Readable() || alias && !b.report.Allow(dialect.AttributeAlias) {
-		return target, b.unknown()
+		return target, b.unknown(path.AttributeName)
 	}
 	target.Sub = sub
 	return target, nil
 }
 
 // unknown is the answer to names that do not exist and to those that must not be told from them.
-func (b *binder) unknown() error {
-	return refuse("", "the filter names an attribute that the resource type %s does not have", b.rt.Name)
+func (b *binder) unknown(name string) error {
+	return refuse("", "the filter names the attribute %s, which the resource type %s does not have", dialect.Printable(name), b.rt.Name)
 }
 
 // simple finds the attribute with the value that a comparison with a complex attribute means.
@@ -178,7 +179,7 @@ func (b *binder) simple(target schema.Target) (schema.Target, error) {
 	case a.IsExtension() || a == b.rt.Root:
 		return target, refuse("", "the operator pr is the only one for a whole schema")
 	case sub != nil && !sub.Readable():
-		return target, b.unknown()
+		return target, b.unknown(a.Name)
 	case sub == nil || !a.MultiValued && !b.report.Allow(dialect.ValueShorthand):
 		return target, refuse(a.Path, "the attribute %s is complex: a comparison needs one of its sub-attributes", a.Path)
 	}
@@ -195,7 +196,7 @@ func (b *binder) leaf(target schema.Target, t test, negated bool) *node {
 		return &node{kind: onID, negated: negated, test: t}
 	case a == b.rt.Meta:
 		return b.meta(target.Sub, t, negated)
-	case a == b.rt.Schemas && t.match(schema.TextValue(b.rt.Schema.ID)):
+	case a == b.rt.Schemas && t.match(schema.TextValue(b.rt.Schema.ID), nil):
 		return fixed(!negated)
 	}
 	condition := &node{kind: onValue, sub: target.Sub, test: t}

@@ -26,7 +26,7 @@ func BindElement(expr ast.Expression, rt *schema.ResourceType, a *schema.Attribu
 	b := binder{rt: rt, report: report, element: a}
 	switch {
 	case !a.Readable():
-		return nil, b.unknown()
+		return nil, b.unknown(a.Name)
 	case !b.selectable(a):
 		return nil, unselectable(schema.InvalidPath, a)
 	}
@@ -38,8 +38,13 @@ func BindElement(expr ast.Expression, rt *schema.ResourceType, a *schema.Attribu
 }
 
 // Match reports whether a value satisfies the filter: one element of the multi-valued attribute, or the value of the single-valued
-// one. An Unassigned value does not, whatever the filter.
-func (e *Element) Match(v schema.Value) bool { return !v.IsZero() && e.root.holds(v) }
+// one. An Unassigned value does not, whatever the filter. seen may be nil.
+func (e *Element) Match(v schema.Value, seen *Folds) bool {
+	return !v.IsZero() && e.root.holds(v, seen)
+}
+
+// Terms returns the number of conditions in the filter: what Match checks per value at most.
+func (e *Element) Terms() int { return e.root.terms() }
 
 // Template returns the element that the filter describes, with the types of the schema: {"primary": true} for primary eq "True".
 // It returns false unless the filter is one eq, or several joined by and on different sub-attributes, and a client may write
@@ -80,7 +85,7 @@ func (e *Element) decoded(v schema.Value) (schema.Value, bool) {
 		v, err = e.rt.DecodeElement(r, e.attr, dialect.NewReport(true, dialect.Policy{}))
 		return err
 	})
-	return v, err == nil && !v.IsZero()
+	return v, err == nil
 }
 
 // IDs returns the ids that a filter on members names, without repetitions, if it is made of value eq terms joined by or and nothing

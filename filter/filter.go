@@ -25,14 +25,14 @@
 //
 // Security: a filter that is not understood to the last byte is refused with 400 and never widened. Attributes that clients may
 // not read are refused in the words used for those that do not exist, so that no filter becomes an oracle on a password. Errors
-// name attributes and never hold text of the request. In SQL, literals are always bound and identifiers come from the host only.
+// name attributes, also such as do not exist, and hold nothing else of the request. In SQL, literals are always bound and identifiers come from the host only.
 package filter
 
 // Error is a filter or path that was refused: 400 with ScimType.
 type Error struct {
 	ScimType string // invalidFilter or invalidPath
 	Path     string // canonical path of the attribute, "" where none is known
-	Detail   string // a sentence for the client; it names attributes and never holds text of the request
+	Detail   string // a sentence for the client; it names attributes and holds nothing else of the request
 }
 
 // Error returns the scimType and the detail.

@@ -32,28 +32,31 @@ var errUnrelated = errors.New("filter: the filter asks for members or groups, an
 //
 // The errors are those of Record.Related and of a stored document that does not fit the schema; neither is the client's fault.
 // Apart from decoding, Match allocates for texts only that are not ASCII, or longer than 256 bytes with the operator co, and for
-// meta.location.
+// meta.location. Each such text is folded once, however many conditions look at it.
 func (f *Filter) Match(r Record) (bool, error) {
 	if f == nil {
 		return true, nil
 	}
-	return f.match(f.root, &r)
+	if f.terms == 1 {
+		return f.match(f.root, &r, nil)
+	}
+	return f.match(f.root, &r, &Folds{})
 }
 
-func (f *Filter) match(n *node, r *Record) (bool, error) {
+func (f *Filter) match(n *node, r *Record, seen *Folds) (bool, error) {
 	if n.kind == allOf || n.kind == someOf {
 		for _, kid := range n.kids {
-			if ok, err := f.match(kid, r); err != nil || ok == (n.kind == someOf) {
+			if ok, err := f.match(kid, r, seen); err != nil || ok == (n.kind == someOf) {
 				return ok, err
 			}
 		}
 		return n.kind == allOf, nil
 	}
-	ok, err := f.leaf(n, r)
+	ok, err := f.leaf(n, r, seen)
 	return ok != n.negated && err == nil, err
 }
 
-func (f *Filter) leaf(n *node, r *Record) (bool, error) {
+func (f *Filter) leaf(n *node, r *Record, seen *Folds) (bool, error) {
 	switch n.kind {
 	case always:
 		return true, nil
@@ -81,23 +84,23 @@ func (f *Filter) leaf(n *node, r *Record) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return f.document(n, tree), nil
+	return f.document(n, tree, seen), nil
 }
 
 // document reports whether a value of n.attr satisfies the condition on it.
-func (f *Filter) document(n *node, tree *schema.Node) bool {
+func (f *Filter) document(n *node, tree *schema.Node, seen *Folds) bool {
 	if n.attr == f.rt.Schemas {
-		return f.schemas(n.kids[0], tree)
+		return f.schemas(n.kids[0], tree, seen)
 	}
 	if container := n.attr.Parent; container.IsExtension() {
 		tree = tree.Get(container).Node()
 	}
 	v := tree.Get(n.attr)
 	if v.Kind() != schema.List {
-		return !v.IsZero() && n.kids[0].holds(v)
+		return !v.IsZero() && n.kids[0].holds(v, seen)
 	}
 	for _, element := range v.List() {
-		if n.kids[0].holds(element) {
+		if n.kids[0].holds(element, seen) {
 			return true
 		}
 	}
@@ -105,12 +108,12 @@ func (f *Filter) document(n *node, tree *schema.Node) bool {
 }
 
 // schemas does so for the attribute schemas, which no document stores.
-func (f *Filter) schemas(condition *node, tree *schema.Node) bool {
-	if condition.holds(schema.TextValue(f.rt.Schema.ID)) {
+func (f *Filter) schemas(condition *node, tree *schema.Node, seen *Folds) bool {
+	if condition.holds(schema.TextValue(f.rt.Schema.ID), seen) {
 		return true
 	}
 	for _, field := range tree.Fields() {
-		if a := field.Attribute; a.IsExtension() && condition.holds(schema.TextValue(a.Name)) {
+		if a := field.Attribute; a.IsExtension() && condition.holds(schema.TextValue(a.Name), seen) {
 			return true
 		}
 	}
@@ -118,10 +121,10 @@ func (f *Filter) schemas(condition *node, tree *schema.Node) bool {
 }
 
 // holds reports whether one value, an element of a multi-valued attribute for example, satisfies a condition.
-func (n *node) holds(v schema.Value) bool {
+func (n *node) holds(v schema.Value, seen *Folds) bool {
 	if n.kind == allOf || n.kind == someOf {
 		for _, kid := range n.kids {
-			if kid.holds(v) == (n.kind == someOf) {
+			if kid.holds(v, seen) == (n.kind == someOf) {
 				return n.kind == someOf
 			}
 		}
@@ -131,10 +134,10 @@ func (n *node) holds(v schema.Value) bool {
 		v = v.Node().Get(n.sub)
 	}
 	if v.Kind() != schema.List {
-		return n.test.match(v) != n.negated
+		return n.test.match(v, seen) != n.negated
 	}
 	for _, element := range v.List() {
-		if n.test.match(element) {
+		if n.test.match(element, seen) {
 			return !n.negated
 		}
 	}
@@ -142,7 +145,7 @@ func (n *node) holds(v schema.Value) bool {
 }
 
 // match applies the test to one value that is no list.
-func (t *test) match(v schema.Value) bool {
+func (t *test) match(v schema.Value, seen *Folds) bool {
 	switch {
 	case t.op == ast.PR:
 		return present(v)
@@ -162,7 +165,7 @@ func (t *test) match(v schema.Value) bool {
 		at, ok := schema.ParseTime(v.Text())
 		return ok && t.integer(at.UnixMicro())
 	default:
-		return t.textual(v.Text())
+		return t.textual(v.Text(), seen)
 	}
 }
 
@@ -211,12 +214,12 @@ func (t *test) holds(order int) bool {
 }
 
 // textual compares a text that is not folded yet.
-func (t *test) textual(s string) bool {
-	if !t.folds {
+func (t *test) textual(s string, seen *Folds) bool {
+	switch {
+	case !t.folds:
 		return t.exact(s)
-	}
-	if !isASCII(s) {
-		return t.exact(t.attr.Fold(s))
+	case !isASCII(s), t.op == ast.CO && len(s) > short:
+		return t.exact(seen.Fold(t.attr, s))
 	}
 	switch t.op {
 	case ast.EQ:
@@ -246,9 +249,12 @@ func (t *test) exact(s string) bool {
 	}
 }
 
-// contained reports whether an ASCII text contains the literal.
+// short is the length of texts that co compares without allocating.
+const short = 256
+
+// contained reports whether a short ASCII text contains the literal.
 func (t *test) contained(s string) bool {
-	var buf [256]byte
+	var buf [short]byte
 	lower := buf[:0]
 	for i := range len(s) {
 		lower = append(lower, lowerASCII(s[i]))

@@ -52,6 +52,18 @@ func (n *node) cost() int {
 	return most
 }
 
+// terms returns the number of conditions.
+func (n *node) terms() int {
+	if len(n.kids) == 0 {
+		return 1
+	}
+	sum := 0
+	for _, kid := range n.kids {
+		sum += kid.terms()
+	}
+	return sum
+}
+
 // join makes one node of several, without needless levels and constants.
 func join(k kind, kids []*node) *node {
 	joined := &node{kind: k}

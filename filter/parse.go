@@ -30,7 +30,7 @@ var (
 // follows it is left to ResourceType.Resolve, so that urn:…:User.name.givenName has the SubAttribute "name.givenName". Strings are
 // decoded, numbers stay json.Number as written. Chains of and, and of or, lean to the left.
 //
-// One rule of report is asked: UnquotedLiteral makes a word of letters, digits and "-._~" a string.
+// One rule of report is asked: UnquotedLiteral makes a word of letters, digits and "-._~@+" a string.
 func Parse(text string, limits Limits, report *dialect.Report) (ast.Expression, error) {
 	p := parser{text: text, limits: limits, report: report, noun: "filter", scimType: schema.InvalidFilter}
 	if len(text) > limits.Bytes {
@@ -50,7 +50,7 @@ func Parse(text string, limits Limits, report *dialect.Report) (ast.Expression, 
 
 // ParsePath reads the path of a PATCH operation (RFC 7644, figure 7): attrPath / valuePath [subAttr].
 //
-// The error is an *Error: 400 with invalidFilter for what stands inside the brackets, and with invalidPath for everything else.
+// The error is an *Error, 400: invalidFilter for an operator that does not exist, otherwise invalidPath, also inside the brackets.
 // Names, spaces and literals are as in Parse; no space may separate the bracket from the sub-attribute after it.
 func ParsePath(text string, limits Limits, report *dialect.Report) (ast.Path, error) {
 	p := parser{text: text, limits: limits, report: report, noun: "path", scimType: schema.InvalidPath}
@@ -172,10 +172,9 @@ func (p *parser) brackets() (ast.Expression, error) {
 	if p.inside {
 		return nil, p.fail("a value filter stands inside another one at byte %d of the %s", p.pos, p.noun)
 	}
-	outer := p.scimType
-	p.inside, p.scimType = true, schema.InvalidFilter
+	p.inside = true
 	e, err := p.enclosed(']')
-	p.inside, p.scimType = false, outer
+	p.inside = false
 	return e, err
 }
 
@@ -224,7 +223,7 @@ func (p *parser) comparison(path ast.AttributePath) (ast.Expression, error) {
 	start := p.pos
 	op, ok := operator(p.word())
 	if !ok {
-		p.pos = start
+		p.pos, p.scimType = start, schema.InvalidFilter
 		return nil, p.expected("one of the operators pr, eq, ne, co, sw, ew, gt, ge, lt and le")
 	}
 	e := &ast.AttributeExpression{AttributePath: path, Operator: op}

@@ -31,6 +31,8 @@ const (
 	// FoldedText is a string after Attribute.Fold, as Document.Values and Key.Value return it. For caseExact attributes
 	// the two are the same.
 	FoldedText
+	// UUID is a UUID whose text, in lower case, is the attribute's value: an id. Only eq, ne and pr are pushed, and only in PostgreSQL.
+	UUID
 	// Boolean is a BOOLEAN, or 0 and 1 in SQLite.
 	Boolean
 	// Integer is an INTEGER or BIGINT.
@@ -72,7 +74,7 @@ type Columns struct {
 //	where, args, exact := query.Filter.SQL(filter.Columns{
 //		Dialect: filter.PostgreSQL,
 //		Map: map[string]filter.Column{
-//			"id":                {Expr: "id"},
+//			"id":                {Expr: "id", Type: filter.UUID},
 //			"userName":          {Expr: "login_folded", Type: filter.FoldedText},
 //			"active":            {Expr: "enabled", Type: filter.Boolean},
 //			"meta.lastModified": {Expr: "updated_at", Type: filter.Timestamp},
@@ -87,7 +89,8 @@ type Columns struct {
 //
 // Texts are compared byte by byte. In SQLite that does not depend on the column; in PostgreSQL, eq leaves the collation to the
 // column, so that its index serves, and that is right for every collation but a nondeterministic one and for every text type but
-// citext and char(n). eq and sw use an index on the column; gt, ge, lt, le and sw do in PostgreSQL if it is COLLATE "C".
+// citext and char(n). An index on the column serves eq, and sw, gt, ge, lt and le too if it is a binary one: by default in SQLite,
+// of a column with COLLATE "C" in PostgreSQL.
 func (f *Filter) SQL(cols Columns) (where string, args []any, exact bool) {
 	if f == nil {
 		return "", nil, true
@@ -194,8 +197,16 @@ func (c Column) answers(t *test, d Dialect) bool {
 		return c.Type == Microseconds || c.Type == Timestamp && d == PostgreSQL
 	case schema.Complex:
 		return false
+	}
+	switch c.Type {
+	case FoldedText:
+		return true
+	case ExactText:
+		return !t.folds
+	case UUID:
+		return d == PostgreSQL && !t.folds && (t.op == ast.EQ || t.op == ast.PR)
 	default:
-		return c.Type == FoldedText || c.Type == ExactText && !t.folds
+		return false
 	}
 }
 
@@ -210,6 +221,8 @@ func (w *writer) atom(c Column, t *test, negated bool) string {
 			return c.Expr + " IS NULL"
 		}
 		return c.Expr + " IS NOT NULL"
+	case c.Type == UUID && !isUUID(t.text): // PostgreSQL would take other spellings, and fail for other texts
+		return unless(negated, c.Expr, "1 = 0", "1 = 1")
 	case t.op == ast.CO:
 		position := w.function("instr", "strpos") + "(" + c.Expr + ", " + w.bind(t.text, "::text") + ")"
 		return unless(negated, c.Expr, position+" > 0", position+" = 0")
@@ -253,11 +266,24 @@ func literal(c ColumnType, t *test) (value any, cast string) {
 		return t.number, "::bigint"
 	case Decimal:
 		return t.decimal, "::float8"
+	case UUID:
+		return t.text, "::uuid"
 	case Timestamp:
 		return time.UnixMicro(t.number).UTC(), ""
 	default:
 		return t.text, "::text"
 	}
+}
+
+// isUUID reports whether s is the text that PostgreSQL writes for some UUID.
+func isUUID(s string) bool {
+	for i := range len(s) {
+		hyphen := i == 8 || i == 13 || i == 18 || i == 23
+		if c := s[i]; hyphen && c != '-' || !hyphen && !isDigit(c) && (c < 'a' || 'f' < c) {
+			return false
+		}
+	}
+	return len(s) == 36
 }
 
 // prefix compares with a range, which an index can answer and in which no character is special.

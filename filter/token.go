@@ -123,7 +123,7 @@ func (p *parser) value() (any, error) {
 		return nil, nil
 	case isNumber(word):
 		return json.Number(word), nil
-	case isUnreserved(word) && p.report.Allow(dialect.UnquotedLiteral):
+	case isBareWord(word) && p.report.Allow(dialect.UnquotedLiteral):
 		return word, nil
 	}
 	p.pos = start
@@ -254,10 +254,10 @@ func isURI(c byte) bool {
 	return isLetter(c) || isDigit(c) || strings.IndexByte("-._~:$/%@!&'*+,;=?#", c) >= 0
 }
 
-// isUnreserved reports whether s is a word of the unreserved characters of RFC 3986, section 2.3.
-func isUnreserved(s string) bool {
+// isBareWord reports whether s is a word of the unreserved characters of RFC 3986, section 2.3, and those of an e-mail address.
+func isBareWord(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("-._~", c) < 0 {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("-._~@+", c) < 0 {
 			return false
 		}
 	}

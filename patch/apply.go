@@ -1,7 +1,10 @@
 package patch
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	ast "github.com/scim2/filter-parser/v2"
@@ -19,18 +22,29 @@ type Options struct {
 	BareRemove dialect.BareRemove
 	// MaxMembers bounds the members that one request may name or select; more is TooLarge.
 	MaxMembers int
-	// Scan calls yield with each member of the group. It is called only for a filter on members that is not about their ids.
+	// MaxWork bounds how often the operations of one PATCH request may look at a value of a multi-valued attribute: once per condition
+	// of a filter, eight times to change it, and as often again per 128 bytes of the value; more is TooLarge. 0 means DefaultWork.
+	MaxWork int
+	// Scan calls yield with each member of the group; a type with members needs it. It is called only for filters on members that are
+	// not about their ids, and then once.
 	Scan func(yield func(id, typ, display string) error) error
 }
 
-// Apply computes what a PATCH request changes. written are the attributes with returned:request that it wrote to.
-// The errors are *Error, *schema.Error, *filter.Error, *strict.Error and those of Options.Scan.
-func Apply(before *schema.Document, ops []Operation, opts Options) (change ChangeSet, written []*schema.Attribute, err error) {
+// Apply computes what a PATCH request changes. written are the attributes with returned:request that it wrote to. It looks at ctx
+// before each operation, and now and then during one.
+// The errors are *Error, *schema.Error, *filter.Error, *strict.Error, that of ctx and those of Options.Scan.
+func Apply(
+	ctx context.Context, before *schema.Document, ops []Operation, opts Options,
+) (change ChangeSet, written []*schema.Attribute, err error) {
 	p := &patcher{Options: opts, before: before}
+	p.meter = meter{most: cmp.Or(opts.MaxWork, DefaultWork), interrupted: ctx.Err}
 	for _, op := range ops {
 		if err := p.apply(op); err != nil {
 			return ChangeSet{}, nil, err
 		}
+	}
+	if err := p.removeMatching(); err != nil {
+		return ChangeSet{}, nil, err
 	}
 	change = ChangeSet{After: before, Members: p.delta.Delta()}
 	if p.after != nil {
@@ -44,11 +58,15 @@ func Apply(before *schema.Document, ops []Operation, opts Options) (change Chang
 // patcher applies operations to a copy of a document, which it makes when the first of them concerns an attribute.
 type patcher struct {
 	Options
+	meter
 	before  *schema.Document
 	tree    *schema.Node // before as a tree
 	after   *schema.Node // a copy that the operations change
 	delta   deltas
 	written []*schema.Attribute
+	filters []*filter.Element          // of members to remove that are not about their ids
+	marked  map[*schema.Attribute]bool // what the keys of one value have written; nil outside of such a value
+	indexes map[*schema.Attribute]index
 }
 
 // document returns the tree to change.
@@ -64,6 +82,9 @@ func (p *patcher) document() (*schema.Node, error) {
 }
 
 func (p *patcher) apply(op Operation) error {
+	if err := p.interrupted(); err != nil {
+		return err
+	}
 	if op.Op != Remove && !op.HasValue {
 		return refuse(schema.InvalidValue, op.attribute(p.Type), "the operation %s needs a value", op.Op)
 	}
@@ -113,11 +134,16 @@ func (p *patcher) applyPath(op Operation) error {
 
 // resolve finds what a parsed path names. Behind a value filter, the sub-attribute stands in a field of its own.
 func (p *patcher) resolve(path ast.Path) (schema.Target, error) {
-	sub := path.AttributePath.SubAttributeName()
-	if path.ValueExpression != nil {
-		sub = path.SubAttributeName()
+	attr := path.AttributePath
+	target, err := p.Type.Resolve(attr.URI(), attr.AttributeName, attr.SubAttributeName(), p.Report)
+	switch {
+	case err != nil || path.ValueExpression == nil:
+		return target, err
+	case target.Sub != nil:
+		return target, refuse(schema.InvalidPath, target.Sub.Path, "the sub-attribute %s takes no value filter", target.Sub.Path)
+	default:
+		return target.In(path.SubAttributeName(), p.Report)
 	}
-	return p.Type.Resolve(path.AttributePath.URI(), path.AttributePath.AttributeName, sub, p.Report)
 }
 
 // skip drops an operation whose target is not kept here; its value must be sound JSON nevertheless.
@@ -131,14 +157,16 @@ func skip(op Operation) error {
 // write applies an operation to a resolved target.
 func (p *patcher) write(op Operation, target schema.Target, expr ast.Expression) error {
 	a := target.Attribute
+	if expr == nil && (target.Sub != nil || a.Type != schema.Complex || a.MultiValued) {
+		if err := p.mark(target.Leaf()); err != nil {
+			return err
+		}
+	}
 	switch {
 	case a.Relation == schema.Members:
 		return p.writeMembers(op, target, expr)
 	case a == p.Type.Root || a.IsExtension():
 		return p.writeContainer(op, a, expr)
-	}
-	if a.Returned == schema.ReturnedRequest {
-		p.written = append(p.written, a)
 	}
 	root, err := p.document()
 	if err != nil {
@@ -179,23 +207,51 @@ func (p *patcher) writeContainer(op Operation, container *schema.Attribute, expr
 	if err != nil {
 		return err
 	}
+	ext := root.Get(container).Node().Clone()
 	for _, a := range container.Sub {
-		if !a.Clearable() && !root.Get(container).Node().Get(a).IsZero() {
-			return refuse(schema.Mutability, a.Path, "the attribute %s is required and cannot be removed", a.Path)
+		switch {
+		case a.Mutability == schema.ReadOnly: // the host wrote it
+		case !a.Clearable() && !ext.Get(a).IsZero():
+			return refuse(schema.Mutability, a.Path, "the attribute %s must have a value and cannot be removed", a.Path)
+		default:
+			ext.Set(a, schema.Value{})
 		}
 	}
-	root.Set(container, schema.Value{})
+	root.Set(container, schema.ObjectValue(ext))
 	return nil
 }
 
-// applyObject applies an operation without a path: each key of its value names an attribute.
-func (p *patcher) applyObject(op Operation) error { return p.applyKeys(op, p.Type.Root) }
+// applyObject applies an operation without a path: each key of its value names an attribute. The keys have no order, so no two of
+// them may write the same.
+func (p *patcher) applyObject(op Operation) error {
+	p.marked = make(map[*schema.Attribute]bool)
+	defer func() { p.marked = nil }()
+	return p.applyKeys(op, p.Type.Root)
+}
 
-// applyKeys applies each key of an operation's value as an operation of its own, inside container.
+// mark notes that a key of the value being applied writes a, and refuses another key that does.
+func (p *patcher) mark(a *schema.Attribute) error {
+	if p.marked == nil {
+		return nil
+	}
+	twice := slices.ContainsFunc(a.Sub, func(sub *schema.Attribute) bool { return p.marked[sub] })
+	for up := a; up != nil; up = up.Parent {
+		twice = twice || p.marked[up]
+	}
+	if twice {
+		return refuse(schema.InvalidSyntax, a.Path, "the value names the attribute %s twice", a.Path)
+	}
+	p.marked[a] = true
+	return nil
+}
+
+// applyKeys applies each key of an operation's value as an operation of its own, inside container. Keys with a value filter come
+// last, whatever their place: they select from what the others wrote.
 func (p *patcher) applyKeys(op Operation, container *schema.Attribute) error {
-	return strict.ReadString(op.Value, func(r *strict.Reader) error {
+	var filtered []Operation
+	err := strict.ReadString(op.Value, func(r *strict.Reader) error {
 		if r.Kind() != '{' {
-			return refuse(schema.InvalidValue, container.Path, "the value of the operation %s must be an object", op.Op)
+			return r.Mismatch(refuse(schema.InvalidValue, container.Path, "the value of the operation %s must be an object", op.Op))
 		}
 		var names strict.Names
 		return r.Object(func(key string) error {
@@ -206,19 +262,35 @@ func (p *patcher) applyKeys(op Operation, container *schema.Attribute) error {
 			if err != nil {
 				return err
 			}
-			return p.applyKey(Operation{Op: op.Op, Path: key, HasPath: true, Value: raw, HasValue: true}, container)
+			single := Operation{Op: op.Op, Path: key, HasPath: true, Value: raw, HasValue: true}
+			if strings.Contains(key, "[") {
+				filtered = append(filtered, single)
+				return nil
+			}
+			return p.applyKey(single, container)
 		})
 	})
+	slices.SortStableFunc(filtered, func(a, b Operation) int { return strings.Compare(a.Path, b.Path) })
+	for _, op := range filtered {
+		if err != nil {
+			return err
+		}
+		err = p.applyKey(op, container)
+	}
+	return err
 }
 
 // applyKey applies one key of a path-less value. What a client may not write is ignored here: identity providers send back what
 // they read.
 func (p *patcher) applyKey(op Operation, container *schema.Attribute) error {
+	if err := p.interrupted(); err != nil {
+		return err
+	}
 	target, expr, err := p.resolveKey(op.Path, container)
 	var miss *schema.Miss
 	switch {
 	case errors.As(err, &miss):
-		if !p.Report.Ignore(op.Path) {
+		if miss.Vital || !p.Report.Ignore(op.Path) {
 			return refuse(schema.InvalidPath, "", "a key of the value of the operation %s names nothing: %s", op.Op, miss.Detail)
 		}
 		return skip(op)
@@ -226,6 +298,8 @@ func (p *patcher) applyKey(op Operation, container *schema.Attribute) error {
 		return err
 	case target.Attribute == p.Type.Schemas || target.Attribute.Dropped:
 		return skip(op)
+	case op.Value == "null" && container == p.Type.Root && target.Attribute.Parent.IsExtension() && !strings.Contains(op.Path, ":"):
+		return nil // an unknown core attribute without a value (ENTRA-24), which only happens to have an extension's name
 	}
 	for a := target.Leaf(); a != nil; a = a.Parent {
 		if a.Mutability != schema.ReadOnly {
@@ -250,7 +324,7 @@ func (p *patcher) resolveKey(key string, container *schema.Attribute) (schema.Ta
 	if !strings.ContainsAny(key, ".:[") {
 		target, err := p.Type.Resolve("", key, "", p.Report)
 		if err == nil && container != p.Type.Root {
-			err = &schema.Miss{Detail: "the schema has no such attribute"}
+			err = &schema.Miss{Detail: "the schema " + container.Path + " has no attribute " + dialect.Printable(key)}
 		}
 		return target, nil, err
 	}
@@ -258,8 +332,15 @@ func (p *patcher) resolveKey(key string, container *schema.Attribute) (schema.Ta
 	if err != nil {
 		return schema.Target{}, nil, err
 	}
+	if container != p.Type.Root && path.AttributePath.URIPrefix == nil {
+		path.AttributePath.URIPrefix = &container.Name
+	}
 	target, err := p.resolve(path)
-	if err == nil && !p.Report.Allow(dialect.PathKey) {
+	switch {
+	case err != nil:
+	case container != p.Type.Root && target.Attribute.Parent != container:
+		err = &schema.Miss{Detail: "the schema " + container.Path + " has no attribute " + dialect.Printable(key)}
+	case !p.Report.Allow(dialect.PathKey):
 		err = &schema.Miss{Detail: "a key must be an attribute's name"}
 	}
 	return target, path.ValueExpression, err

@@ -29,7 +29,7 @@ type Error struct {
 	ScimType string // a keyword of RFC 7644, section 3.12
 	Path     string // canonical path of the attribute, "" where none is known
 	Detail   string // a sentence for the client; it names attributes and never holds a value
-	TooLarge bool   // the request exceeds a limit on operations or members
+	TooLarge bool   // the request, or the resource that it makes, exceeds a limit
 }
 
 func (e *Error) Error() string { return e.ScimType + ": " + e.Detail }
@@ -58,7 +58,7 @@ const (
 // Keys that the RFC does not define are ignored. The errors are *Error and *strict.Error.
 func Decode(r *strict.Reader, maxOperations int, report *dialect.Report) ([]Operation, error) {
 	if r.Kind() != '{' {
-		return nil, refuse(schema.InvalidSyntax, "", "the body must be a JSON object")
+		return nil, r.Mismatch(refuse(schema.InvalidSyntax, "", "the body must be a JSON object"))
 	}
 	var names strict.Names
 	var ops []Operation
@@ -93,11 +93,11 @@ func Decode(r *strict.Reader, maxOperations int, report *dialect.Report) ([]Oper
 
 func decodeSchemas(r *strict.Reader) (listed bool, err error) {
 	if r.Kind() != '[' {
-		return false, refuse(schema.InvalidSyntax, "schemas", "schemas must be an array of URIs")
+		return false, r.Mismatch(refuse(schema.InvalidSyntax, "schemas", "schemas must be an array of URIs"))
 	}
 	err = r.Array(func() error {
 		if r.Kind() != '"' {
-			return refuse(schema.InvalidSyntax, "schemas", "schemas must be an array of URIs")
+			return r.Mismatch(refuse(schema.InvalidSyntax, "schemas", "schemas must be an array of URIs"))
 		}
 		uri, err := r.String()
 		listed = listed || strict.FoldName(uri) == strict.FoldName(URN)
@@ -108,7 +108,7 @@ func decodeSchemas(r *strict.Reader) (listed bool, err error) {
 
 func decodeOperations(r *strict.Reader, limit int, report *dialect.Report) ([]Operation, error) {
 	if r.Kind() != '[' {
-		return nil, refuse(schema.InvalidSyntax, "Operations", "Operations must be an array")
+		return nil, r.Mismatch(refuse(schema.InvalidSyntax, "Operations", "Operations must be an array"))
 	}
 	var ops []Operation
 	err := r.Array(func() error {
@@ -125,7 +125,7 @@ func decodeOperations(r *strict.Reader, limit int, report *dialect.Report) ([]Op
 func decodeOperation(r *strict.Reader, report *dialect.Report) (Operation, error) {
 	var op Operation
 	if r.Kind() != '{' {
-		return op, refuse(schema.InvalidSyntax, "Operations", "an operation must be an object")
+		return op, r.Mismatch(refuse(schema.InvalidSyntax, "Operations", "an operation must be an object"))
 	}
 	var names strict.Names
 	err := r.Object(func(key string) (err error) {
@@ -143,7 +143,7 @@ func decodeOperation(r *strict.Reader, report *dialect.Report) (Operation, error
 				op.HasPath = true
 				op.Path, err = r.String()
 			default:
-				return refuse(schema.InvalidPath, "path", "path must be a string")
+				return r.Mismatch(refuse(schema.InvalidPath, "path", "path must be a string"))
 			}
 		case "value":
 			op.HasValue = true
@@ -161,7 +161,7 @@ func decodeOperation(r *strict.Reader, report *dialect.Report) (Operation, error
 
 func decodeOp(r *strict.Reader, report *dialect.Report) (string, error) {
 	if r.Kind() != '"' {
-		return "", refuse(schema.InvalidSyntax, "op", "op must be add, remove or replace")
+		return "", r.Mismatch(refuse(schema.InvalidSyntax, "op", "op must be add, remove or replace"))
 	}
 	text, err := r.String()
 	if err != nil {

@@ -11,116 +11,6 @@ import (
 	"github.com/scimkit/scim/internal/strict"
 )
 
-// removeListed removes from a multi-valued attribute the values that a remove operation lists. RFC 7644 gives the value of a
-// remove no meaning, and reading it as "remove all" would empty what the client wants to thin out (ENTRA-64).
-func (w *writer) removeListed(holder *schema.Node) error {
-	a := w.attribute
-	raw, err := w.unwrap(w.op.Value, a)
-	if err != nil {
-		return err
-	}
-	w.op.Value = raw
-	listed, err := w.decode(a)
-	if err != nil {
-		return err
-	}
-	if !w.Report.Allow(dialect.RemoveValueList) {
-		return refuse(schema.InvalidSyntax, a.Path, "the operation remove takes no value")
-	}
-	list := slices.Clone(holder.Get(a).List())
-	list = slices.DeleteFunc(list, func(v schema.Value) bool {
-		return slices.ContainsFunc(listed.List(), func(named schema.Value) bool { return names(a, named, v) })
-	})
-	if len(list) == 0 && !holder.Get(a).IsZero() {
-		return w.clear(holder, a, schema.Mutability)
-	}
-	holder.Set(a, schema.ListValue(list))
-	return nil
-}
-
-// names reports whether a listed value means v: all of its sub-attributes that identify are v's.
-func names(a *schema.Attribute, named, v schema.Value) bool {
-	if a.Type != schema.Complex {
-		return a.Fold(named.Text()) == a.Fold(v.Text()) && named.Kind() == v.Kind() && named.Bool() == v.Bool()
-	}
-	identified := false
-	for _, f := range named.Node().Fields() {
-		switch f.Attribute.Name {
-		case "$ref", "display", "primary":
-			continue
-		}
-		other := v.Node().Get(f.Attribute)
-		if other.Kind() != f.Value.Kind() || f.Attribute.Fold(other.Text()) != f.Attribute.Fold(f.Value.Text()) || other.Bool() != f.Value.Bool() {
-			return false
-		}
-		identified = true
-	}
-	return identified
-}
-
-// unwrap returns raw, or what is inside if it is an object with the attribute's name as its only key.
-func (p *patcher) unwrap(raw string, a *schema.Attribute) (inner string, err error) {
-	inner = raw
-	err = strict.ReadString(raw, func(r *strict.Reader) error {
-		if r.Kind() != '{' {
-			return r.Skip()
-		}
-		n := 0
-		wrapped := ""
-		err := r.Object(func(key string) (err error) {
-			n++
-			if strict.FoldName(key) == strict.FoldName(a.Name) {
-				wrapped, err = r.Raw()
-				return err
-			}
-			return r.Skip()
-		})
-		if err == nil && n == 1 && wrapped != "" && p.Report.Allow(dialect.WrappedValue) {
-			inner = wrapped
-		}
-		return err
-	})
-	return inner, err
-}
-
-// schemas applies an operation to the attribute schemas, whose value follows from the data: adding a URN has no effect of its
-// own, removing an extension's URN removes the extension, and the base schema stays.
-func (w *writer) schemas(root *schema.Node, expr ast.Expression) error {
-	rt, a := w.Type, w.attribute
-	var urns []schema.Value
-	for _, urn := range rt.URNs(root) {
-		urns = append(urns, schema.TextValue(urn))
-	}
-	holder := &schema.Node{}
-	holder.Set(a, schema.ListValue(urns))
-	var err error
-	switch {
-	case expr != nil:
-		err = w.selected(holder, expr)
-	default:
-		err = w.list(holder)
-	}
-	if err != nil {
-		return err
-	}
-	left := make(map[string]bool)
-	for _, v := range holder.Get(a).List() {
-		left[strict.FoldName(v.Text())] = true
-	}
-	if !left[strict.FoldName(rt.Schema.ID)] {
-		return refuse(schema.Mutability, a.Path, "schemas must keep %s", rt.Schema.ID)
-	}
-	for _, ext := range rt.Extensions {
-		if left[strict.FoldName(ext.Schema.ID)] {
-			continue
-		}
-		if err := w.writeContainer(Operation{Op: Remove}, ext.Container, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // deltas folds the operations on members into one Delta, in order.
 type deltas struct {
 	clear  bool
@@ -261,7 +151,7 @@ func (p *patcher) writeSelectedMembers(op Operation, a *schema.Attribute, expr a
 	case op.Op == Remove && named:
 		return p.each(ids, p.delta.Remove)
 	case op.Op == Remove:
-		return p.removeMatching(a, element)
+		return p.selectMembers(a, element)
 	case !named || len(ids) != 1:
 		return refuse(schema.NoTarget, a.Path, "the operation %s on %s needs a filter on one id", op.Op, a.Path)
 	}
@@ -275,13 +165,32 @@ func (p *patcher) writeSelectedMembers(op Operation, a *schema.Attribute, expr a
 	return p.each(ids, p.delta.Add)
 }
 
-// removeMatching removes the members that match a filter on something other than their ids, which takes reading them.
-func (p *patcher) removeMatching(a *schema.Attribute, element *filter.Element) error {
+// maxFilters bounds the filters that one request may put on all members of a group.
+const maxFilters = 20
+
+// selectMembers notes a filter that takes reading the members. Removals commute, and members that the request adds later stay, so
+// that all such filters can be answered by reading the members once.
+func (p *patcher) selectMembers(a *schema.Attribute, element *filter.Element) error {
 	if len(p.delta.add.list) > 0 {
 		return refuse(schema.NoTarget, a.Path, "%s added by the same request can only be selected by value", a.Path)
 	}
-	if p.delta.clear || p.Scan == nil {
+	if p.filters = append(p.filters, element); len(p.filters) > maxFilters {
+		e := refuse(schema.TooMany, a.Path, "the request has more than %d filters on %s that are not about their ids", maxFilters, a.Path)
+		e.TooLarge = true
+		return e
+	}
+	return nil
+}
+
+// removeMatching removes the members that any of the filters selects, but for those that the request adds.
+func (p *patcher) removeMatching() error {
+	if len(p.filters) == 0 || p.delta.clear {
 		return nil
+	}
+	a := p.Type.Members
+	terms := 0
+	for _, e := range p.filters {
+		terms += e.Terms()
 	}
 	var hits []string
 	err := p.Scan(func(id, typ, display string) error {
@@ -291,7 +200,11 @@ func (p *patcher) removeMatching(a *schema.Attribute, element *filter.Element) e
 				node.Set(sub, schema.TextValue(text))
 			}
 		}
-		if element.Match(schema.ObjectValue(node)) {
+		v := schema.ObjectValue(node)
+		if err := p.look(v, terms); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(p.filters, func(e *filter.Element) bool { return e.Match(v, nil) }) {
 			hits = append(hits, id)
 		}
 		if len(hits) > p.MaxMembers {
@@ -302,5 +215,9 @@ func (p *patcher) removeMatching(a *schema.Attribute, element *filter.Element) e
 	if err != nil {
 		return err
 	}
-	return p.each(hits, p.delta.Remove)
+	return p.each(hits, func(id string) {
+		if _, added := p.delta.add.index[id]; !added {
+			p.delta.Remove(id)
+		}
+	})
 }

@@ -2,7 +2,9 @@ package patch
 
 import (
 	"encoding/json"
+	"slices"
 
+	"github.com/scimkit/scim/filter"
 	"github.com/scimkit/scim/internal/schema"
 )
 
@@ -43,16 +45,52 @@ func keep(before, after *schema.Node, given bool) {
 			if given {
 				after.Set(a, f.Value)
 			}
+		case a.Type == schema.Complex && a.MultiValued && !v.IsZero() && slices.ContainsFunc(a.Sub, kept):
+			after.Set(a, keepInElements(a, f.Value, v))
 		case a.Type == schema.Complex && !a.MultiValued:
 			node := v.Node().Clone()
-			keep(f.Value.Node(), node, a.IsExtension() || !v.IsZero())
+			keep(f.Value.Node(), node, a.IsExtension() || !v.IsZero() || onlyReadOnly(f.Value.Node()))
 			forgetReference(a, f.Value.Node(), node)
 			after.Set(a, schema.ObjectValue(node))
 		case !v.IsZero():
-		case a.Mutability == schema.Immutable, !a.Default.IsZero(), !a.Readable(), a.Returned == schema.ReturnedRequest:
+		case a.Mutability == schema.Immutable, !a.Default.IsZero(), kept(a):
 			after.Set(a, f.Value)
 		}
 	}
+}
+
+// kept reports whether a sub-attribute is one that a client cannot write, or did not see when it read the resource.
+func kept(a *schema.Attribute) bool {
+	return a.Mutability == schema.ReadOnly || !a.Readable() || a.Returned == schema.ReturnedRequest
+}
+
+// keepInElements copies what a client cannot write or see from each element to the one that replaces it.
+func keepInElements(a *schema.Attribute, before, after schema.Value) schema.Value {
+	var folds filter.Folds
+	old := make(map[string]schema.Value, len(before.List()))
+	for _, v := range before.List() {
+		old[identity(&folds, a, v)] = v
+	}
+	list := make([]schema.Value, len(after.List()))
+	for i, v := range after.List() {
+		node := v.Node().Clone()
+		for _, f := range old[identity(&folds, a, v)].Node().Fields() {
+			if kept(f.Attribute) && node.Get(f.Attribute).IsZero() {
+				node.Set(f.Attribute, f.Value)
+			}
+		}
+		list[i] = schema.ObjectValue(node)
+	}
+	return schema.ListValue(list)
+}
+
+func onlyReadOnly(n *schema.Node) bool {
+	for _, f := range n.Fields() {
+		if f.Attribute.Mutability != schema.ReadOnly {
+			return false
+		}
+	}
+	return true
 }
 
 // finish validates the resource as a whole and lists what changed. Nothing did: the change set keeps the document of before.

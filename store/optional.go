@@ -37,7 +37,8 @@ type MemberQuery struct {
 	Limit  int      // memberships in the page at most, positive
 }
 
-// MemberPage is an answer to a MemberQuery: the groups in the order asked, the members of each in an order that does not change.
+// MemberPage is an answer to a MemberQuery: the groups in the order asked, the members of each in the order in which the member
+// resources were created, whenever they joined.
 type MemberPage struct {
 	Memberships []Membership
 	Next        string // opaque; empty on the last page
@@ -53,6 +54,7 @@ type MemberLister interface {
 // Group is a group that a resource is a direct member of.
 type Group struct {
 	ID      string
+	Type    string // the resource type's name, "Group"
 	Display string // the group's displayName
 }
 

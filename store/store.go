@@ -1,6 +1,6 @@
 // Package store is the contract between the SCIM handler and the place where a host keeps its directory.
 //
-// A host implements [Store] over its own tables, or takes store/memstore. The optional interfaces in this package
+// A host implements [Store] over its own tables, or takes store/sqlstore or store/memstore. The optional interfaces in this package
 // ([Transactor], [MemberLister], [GroupLister]) add what a plain Store cannot promise.
 //
 // Every call names its [Scope]; an implementation must never return, count, change or compare a resource of another one, and must

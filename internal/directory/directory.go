@@ -24,6 +24,7 @@ type Directory struct {
 	Members    store.MemberLister // nil: no type has members
 	Groups     store.GroupLister  // nil: nobody sees groups
 	MaxMembers int                // members that one request may name
+	MaxWork    int                // looks at values that one PATCH may take: patch.Options.MaxWork
 	Now        func() time.Time
 	NewID      func() string
 }
@@ -35,7 +36,7 @@ type Request struct {
 	Report *dialect.Report
 	// Check evaluates the request's preconditions against the version that a write loaded.
 	Check func(store.Version) error
-	// Emit is called inside the transaction, once per change of a resource.
+	// Emit is called inside the transaction, once per change of a resource. Its errors are those of the write, whatever they wrap.
 	Emit func(context.Context, Change) error
 }
 
@@ -70,9 +71,13 @@ func (d *Directory) Create(ctx context.Context, q Request, rt *schema.ResourceTy
 	if len(input.Members) > d.MaxMembers {
 		return created, tooManyMembers(rt, d.MaxMembers)
 	}
+	document := rt.Document(tree)
+	if err := fits(document, schema.MaxDocument); err != nil {
+		return created, err
+	}
 	draft := store.Draft{
 		Ref: store.Ref{Type: rt.Name, ID: d.NewID()}, At: d.now(),
-		Document: rt.Document(tree), Unique: q.keys(rt, rt.Keys(tree), tree), Members: input.Members,
+		Document: document, Unique: q.keys(rt, rt.Keys(tree), tree), Members: input.Members,
 	}
 	err = d.transact(ctx, func(ctx context.Context) error {
 		applied, err := d.Store.Create(ctx, q.Scope, draft)
@@ -108,8 +113,17 @@ func (q Request) emit(ctx context.Context, c Change) error {
 	if q.Emit == nil {
 		return nil
 	}
-	return q.Emit(ctx, c)
+	if err := q.Emit(ctx, c); err != nil {
+		return &emitError{err}
+	}
+	return nil
 }
+
+// emitError is an error of Request.Emit. It may wrap one of the store's, which says nothing about the write itself.
+type emitError struct{ cause error }
+
+func (e *emitError) Error() string { return e.cause.Error() }
+func (e *emitError) Unwrap() error { return e.cause }
 
 // transact runs f in a transaction, or as it is on a store that has none.
 func (d *Directory) transact(ctx context.Context, f func(context.Context) error) error {
@@ -123,6 +137,17 @@ func tooManyMembers(rt *schema.ResourceType, limit int) error {
 	return &patch.Error{
 		ScimType: schema.TooMany, Path: rt.Members.Path, TooLarge: true,
 		Detail: "the request names more than " + strconv.Itoa(limit) + " members",
+	}
+}
+
+// fits refuses a document that is too large to be stored.
+func fits(document *store.Document, limit int) error {
+	if len(document.JSON()) <= limit {
+		return nil
+	}
+	return &patch.Error{
+		ScimType: schema.TooMany, TooLarge: true,
+		Detail: "the resource is larger than " + strconv.Itoa(schema.MaxDocument) + " bytes",
 	}
 }
 

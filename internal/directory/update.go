@@ -18,9 +18,11 @@ func (d *Directory) Replace(ctx context.Context, q Request, rt *schema.ResourceT
 }
 
 // Patch carries out a PATCH. written are the attributes with returned:request that it wrote to.
-func (d *Directory) Patch(ctx context.Context, q Request, rt *schema.ResourceType, id string, ops []patch.Operation) (after store.Resource, written []*schema.Attribute, err error) {
+func (d *Directory) Patch(
+	ctx context.Context, q Request, rt *schema.ResourceType, id string, ops []patch.Operation,
+) (after store.Resource, written []*schema.Attribute, err error) {
 	after, err = d.update(ctx, q, rt, id, func(ctx context.Context, before store.Resource) (change patch.ChangeSet, err error) {
-		change, written, err = patch.Apply(before.Document, ops, d.options(ctx, q, rt, id))
+		change, written, err = patch.Apply(ctx, before.Document, ops, d.options(ctx, q, rt, id))
 		return change, err
 	})
 	return after, written, err
@@ -28,7 +30,7 @@ func (d *Directory) Patch(ctx context.Context, q Request, rt *schema.ResourceTyp
 
 func (d *Directory) options(ctx context.Context, q Request, rt *schema.ResourceType, id string) patch.Options {
 	return patch.Options{
-		Type: rt, Report: q.Report, BareRemove: q.Policy.BareRemove, MaxMembers: d.MaxMembers,
+		Type: rt, Report: q.Report, BareRemove: q.Policy.BareRemove, MaxMembers: d.MaxMembers, MaxWork: d.MaxWork,
 		Scan: func(yield func(id, typ, display string) error) error {
 			return d.EachMember(ctx, q, []string{id}, func(m store.Membership) error { return yield(m.ID, m.Type, m.Display) })
 		},
@@ -64,6 +66,10 @@ func (d *Directory) update(ctx context.Context, q Request, rt *schema.ResourceTy
 				return err
 			}
 			change.Unique = q.keys(rt, change.Unique, tree)
+			// What a host made larger may change, but not grow by a KiB: a user can be deactivated whatever its size.
+			if err := fits(change.After, max(schema.MaxDocument, len(before.Document.JSON())|1023)); err != nil {
+				return err
+			}
 		}
 		applied, err := d.write(ctx, q, ref, change, store.Write{At: at, IfVersion: d.guard(q, before, change)})
 		if err != nil {
@@ -114,7 +120,9 @@ func (d *Directory) retry(ctx context.Context, f func(context.Context) error) er
 		return d.transact(ctx, f)
 	}
 	for range attempts {
-		if err := f(ctx); !errors.Is(err, store.ErrVersion) {
+		err := f(ctx)
+		var emitted *emitError
+		if errors.As(err, &emitted) || !errors.Is(err, store.ErrVersion) {
 			return err
 		}
 	}

@@ -206,9 +206,11 @@ func (p *Provider) attributes(attrs []*schema.Attribute) []attribute {
 			CanonicalValues: a.Canonical, Mutability: a.Mutability, Returned: a.Returned, ReferenceTypes: a.ReferenceTypes,
 			SubAttributes: p.attributes(a.Sub),
 		}
-		if a.Textual() && a.Type != schema.DateTime {
+		switch a.Type {
+		case schema.String, schema.Reference:
+			d.CaseExact, d.Uniqueness = new(a.CaseExact), a.Uniqueness
+		case schema.Binary: // which has no uniqueness: RFC 7643, section 2.3.6
 			d.CaseExact = new(a.CaseExact)
-			d.Uniqueness = a.Uniqueness
 		}
 		list = append(list, d)
 	}

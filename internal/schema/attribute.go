@@ -97,8 +97,8 @@ type Attribute struct {
 	aliases   map[string]bool       // folded names in names that are not the declared ones
 }
 
-// IsExtension reports whether a is the container of a schema extension.
-func (a *Attribute) IsExtension() bool { return a.extension }
+// IsExtension reports whether a is the container of a schema extension. A nil *Attribute, the parent of Root, is none.
+func (a *Attribute) IsExtension() bool { return a != nil && a.extension }
 
 // SubAttribute returns the sub-attribute with that name in any ASCII case, or nil. alias is set where name is another
 // dialect's word for it.

@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	elimity "github.com/elimity-com/scim/schema"
 
@@ -15,8 +14,12 @@ const (
 	maxAttributes = 256 // per object: the decoder's duplicate check is a bit set of this size
 	// MaxString bounds a string value, in bytes, unless its attribute says otherwise.
 	MaxString = 8 << 10
-	// MaxKey bounds, in bytes, the values that stores index: unique attributes, externalId and displayName.
+	// MaxKey bounds, in bytes, the values that stores index: unique attributes, userName, externalId and displayName.
 	MaxKey = 512
+	// MaxElements bounds the values of one multi-valued attribute, memberships excepted.
+	MaxElements = 1000
+	// MaxDocument bounds a resource's attributes, in bytes of canonical JSON: what Document.JSON returns.
+	MaxDocument = 256 << 10
 )
 
 // Definition declares a resource type in elimity's terms, which are those of the hosts.
@@ -79,6 +82,7 @@ type urn struct {
 
 var (
 	attributeName = regexp.MustCompile(`^\$?[A-Za-z][A-Za-z0-9_$-]*$`)
+	schemaURI     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9!#$%&'()*+,./:;=?@_~-]+$`)
 	endpointName  = regexp.MustCompile(`^/[A-Za-z][A-Za-z0-9_-]*$`)
 	reserved      = map[string]bool{"/Schemas": true, "/ResourceTypes": true, "/ServiceProviderConfig": true, "/Bulk": true, "/Me": true}
 )
@@ -178,6 +182,9 @@ func (rt *ResourceType) finish() error {
 			rt.Groups = a
 		}
 	}
+	if len(rt.Root.Sub) > maxAttributes {
+		return fmt.Errorf("resource type %s has more than %d attributes", rt.Name, maxAttributes)
+	}
 	return walk(rt.Root, func(a *Attribute) error {
 		if len(a.Sub) > maxAttributes {
 			return fmt.Errorf("resource type %s: %s has more than %d attributes", rt.Name, a.Path, maxAttributes)
@@ -188,6 +195,9 @@ func (rt *ResourceType) finish() error {
 				return fmt.Errorf("resource type %s: %s cannot be unique: only single-valued strings outside of complex attributes can", rt.Name, a.Path)
 			}
 			rt.Unique = append(rt.Unique, a)
+			a.MaxBytes = MaxKey
+		}
+		if a.Parent == rt.Root && (a.Path == "userName" || a.Path == "displayName") && !a.MultiValued && a.Textual() {
 			a.MaxBytes = MaxKey
 		}
 		if a.Returned == ReturnedNever || a.Returned == ReturnedRequest || a.Mutability == WriteOnly {
@@ -232,30 +242,38 @@ func newSchema(def elimity.Schema, attrs []*Attribute) *Schema {
 	return s
 }
 
+// IsURI reports whether a text can be the id of a schema.
+func IsURI(text string) bool { return schemaURI.MatchString(text) }
+
 // compileAttributes turns elimity's attributes into ours and corrects those of the standard schemas.
 func compileAttributes(id string, defs []elimity.CoreAttribute) ([]*Attribute, error) {
-	if !strings.Contains(id, ":") || strings.ContainsAny(id, " \"\\\x00[]") {
+	if !IsURI(id) {
 		return nil, fmt.Errorf("schema id %q is not a URI", id)
 	}
 	holder := &Attribute{}
 	for _, def := range defs {
-		if !attributeName.MatchString(def.Name()) {
-			return nil, fmt.Errorf("schema %s: bad attribute name %q", id, def.Name())
+		a, err := newAttribute(holder, def)
+		if err != nil {
+			return nil, fmt.Errorf("schema %s: %w", id, err)
 		}
-		if twin, _ := holder.SubAttribute(def.Name()); twin != nil {
-			return nil, fmt.Errorf("schema %s: attribute %q is declared twice", id, def.Name())
-		}
-		a := newAttribute(def)
 		for _, sub := range def.SubAttributes() {
-			a.add(newAttribute(sub))
+			if _, err := newAttribute(a, sub); err != nil {
+				return nil, fmt.Errorf("schema %s: %s: %w", id, a.Name, err)
+			}
 		}
-		holder.add(a)
 	}
 	correct(id, holder)
 	return holder.Sub, nil
 }
 
-func newAttribute(def elimity.CoreAttribute) *Attribute {
+// newAttribute adds an attribute to the one that holds it.
+func newAttribute(holder *Attribute, def elimity.CoreAttribute) (*Attribute, error) {
+	if !attributeName.MatchString(def.Name()) {
+		return nil, fmt.Errorf("bad attribute name %q", def.Name())
+	}
+	if twin, _ := holder.SubAttribute(def.Name()); twin != nil {
+		return nil, fmt.Errorf("the attribute %q is declared twice", def.Name())
+	}
 	a := &Attribute{
 		Name:        def.Name(),
 		Description: def.Description(),
@@ -279,5 +297,6 @@ func newAttribute(def elimity.CoreAttribute) *Attribute {
 	if a.Type == Complex {
 		a.Uniqueness = UniqueNone // RFC 7643, erratum 6004
 	}
-	return a
+	holder.add(a)
+	return a, nil
 }

@@ -27,6 +27,9 @@ func (rt *ResourceType) Decode(r *strict.Reader, report *dialect.Report) (*Input
 		return nil, err
 	}
 	d.input.Tree = tree
+	if rt.Hidden {
+		d.input.Requested = ObjectValue(tree).Requested(nil)
+	}
 	return d.input, nil
 }
 
@@ -41,6 +44,15 @@ func (rt *ResourceType) DecodeValue(r *strict.Reader, a *Attribute, report *dial
 func (rt *ResourceType) DecodeElement(r *strict.Reader, a *Attribute, report *dialect.Report) (Value, error) {
 	d := decoder{rt: rt, report: report}
 	return d.single(r, a)
+}
+
+// Unwrap replaces an element of a that holds a JSON document in its value by what the document says, as decoding does.
+func (rt *ResourceType) Unwrap(a *Attribute, v Value, report *dialect.Report) Value {
+	if !a.unwrap || v.kind != Object {
+		return v
+	}
+	d := decoder{rt: rt, report: report}
+	return ObjectValue(d.unwrapJSON(v.node, a))
 }
 
 // DecodeMembers reads the value of the members attribute and returns the ids that it lists.
@@ -60,6 +72,9 @@ type decoder struct {
 	report *dialect.Report
 	stored bool
 	input  *Input
+
+	paths  []pathKey           // keys that are paths, not yet applied
+	marked map[*Attribute]bool // what names and paths have assigned, once there are paths
 }
 
 // keys finds repeated keys of one object: known attributes by their number, others by their folded name.
@@ -87,7 +102,7 @@ func (d *decoder) resource(r *strict.Reader) (*Node, error) {
 			a = d.rt.Extension(key, d.report)
 		}
 		if a == nil {
-			return d.unknown(r, key, &seen)
+			return d.other(r, key, &seen, d.rt.Root)
 		}
 		if err := seen.add(a); err != nil {
 			return err
@@ -106,6 +121,9 @@ func (d *decoder) resource(r *strict.Reader) (*Node, error) {
 	if err != nil || d.stored {
 		return node, err
 	}
+	if err := d.applyPaths(node); err != nil {
+		return node, err
+	}
 	return node, d.checkSchemas(node, listed)
 }
 
@@ -118,9 +136,6 @@ func (d *decoder) assign(r *strict.Reader, a *Attribute, node *Node) error {
 		ids, err := d.members(r)
 		d.input.Members, d.input.HasMembers = ids, true
 		return err
-	}
-	if a.Returned == ReturnedRequest {
-		d.input.Requested = append(d.input.Requested, a)
 	}
 	v, err := d.value(r, a)
 	if err != nil {
@@ -135,14 +150,14 @@ func (d *decoder) extension(r *strict.Reader, container *Attribute, node *Node) 
 		return r.Null()
 	}
 	if r.Kind() != '{' {
-		return invalid(container, "must be an object")
+		return r.Mismatch(invalid(container, "must be an object"))
 	}
 	ext := &Node{}
 	var seen keys
 	err := r.Object(func(key string) error {
 		a, _ := container.SubAttribute(key)
 		if a == nil {
-			return d.unknown(r, key, &seen)
+			return d.other(r, key, &seen, container)
 		}
 		if err := seen.add(a); err != nil {
 			return err
@@ -156,12 +171,12 @@ func (d *decoder) extension(r *strict.Reader, container *Attribute, node *Node) 
 // schemas reads the URNs that the body claims.
 func (d *decoder) schemas(r *strict.Reader) ([]string, error) {
 	if r.Kind() != '[' {
-		return nil, &Error{ScimType: InvalidSyntax, Path: "schemas", Detail: "schemas must be an array of URIs"}
+		return nil, r.Mismatch(&Error{ScimType: InvalidSyntax, Path: "schemas", Detail: "schemas must be an array of URIs"})
 	}
 	var listed []string
 	err := r.Array(func() error {
 		if r.Kind() != '"' {
-			return &Error{ScimType: InvalidSyntax, Path: "schemas", Detail: "schemas must be an array of URIs"}
+			return r.Mismatch(&Error{ScimType: InvalidSyntax, Path: "schemas", Detail: "schemas must be an array of URIs"})
 		}
 		uri, err := r.String()
 		listed = append(listed, uri)
@@ -193,6 +208,14 @@ func (d *decoder) checkSchemas(node *Node, listed []string) error {
 	return nil
 }
 
+// other reads a key of container that is no attribute's name.
+func (d *decoder) other(r *strict.Reader, key string, seen *keys, container *Attribute) error {
+	if ok, err := d.keep(r, key, container); ok || err != nil {
+		return err
+	}
+	return d.unknown(r, key, seen)
+}
+
 func (d *decoder) unknown(r *strict.Reader, key string, seen *keys) error {
 	if d.stored {
 		return r.Skip()
@@ -214,18 +237,43 @@ func (d *decoder) value(r *strict.Reader, a *Attribute) (Value, error) {
 		return Value{}, r.Null()
 	case a.MultiValued && kind == '[':
 		return d.list(r, a)
-	case a.MultiValued && (kind == '{' || a.Type != Complex) && d.report.Allow(dialect.SingleForMulti):
+	case kind == '"' && (a.MultiValued || a.Type == Complex):
+		return d.bare(r, a)
+	case a.MultiValued && (kind == '{' || a.Type == Boolean || a.Type == Integer || a.Type == Decimal) && d.report.Allow(dialect.SingleForMulti):
 		v, err := d.single(r, a)
 		if v.IsZero() || err != nil {
 			return Value{}, err
 		}
 		return ListValue([]Value{v}), nil
 	case a.MultiValued:
-		return Value{}, invalid(a, "must be an array")
+		return Value{}, r.Mismatch(invalid(a, "must be an array"))
 	case kind == '[' && a.Type == Complex:
 		return d.unwrapArray(r, a)
 	default:
 		return d.single(r, a)
+	}
+}
+
+// bare reads a string where an object or an array should stand: nothing, the "value" of the object, or one of several values.
+func (d *decoder) bare(r *strict.Reader, a *Attribute) (Value, error) {
+	text, err := r.String()
+	switch {
+	case err != nil:
+		return Value{}, err
+	case text == "" && d.report.Allow(dialect.EmptyString):
+		return Value{}, nil
+	case a.Type != Complex && a.Textual() && d.report.Allow(dialect.SingleForMulti):
+		v, err := d.checkText(a, text)
+		return ListValue([]Value{v}), err
+	case a.Type == Complex && !a.MultiValued && a.Value() != nil && d.report.Allow(dialect.BareValue):
+		v, err := d.checkText(a.Value(), text)
+		node := &Node{}
+		node.Set(a.Value(), v)
+		return ObjectValue(node), err
+	case a.MultiValued:
+		return Value{}, invalid(a, "must be an array")
+	default:
+		return Value{}, invalid(a, "must be an object")
 	}
 }
 
@@ -238,10 +286,16 @@ func (d *decoder) list(r *strict.Reader, a *Attribute) (Value, error) {
 		if err == nil && !v.IsZero() && (d.stored || seen.add(list, v)) {
 			list = append(list, v)
 		}
+		if err == nil && len(list) > MaxElements && !d.stored {
+			err = TooManyElements(a)
+		}
 		return err
 	})
 	return ListValue(list), err
 }
+
+// TooManyElements is the refusal of a multi-valued attribute with more than MaxElements values.
+func TooManyElements(a *Attribute) error { return invalid(a, "has more than %d values", MaxElements) }
 
 // elements finds repetitions in a list: by comparison while it is short, then by encoding.
 type elements struct{ encoded map[string]struct{} }
@@ -276,10 +330,10 @@ func (d *decoder) unwrapArray(r *strict.Reader, a *Attribute) (Value, error) {
 	var v Value
 	n := 0
 	err := r.Array(func() (err error) {
-		if n++; n > 1 || !d.report.Allow(dialect.ArrayForSingle) {
-			return invalid(a, "must be one object")
+		if n++; n > 1 || r.Kind() != '{' || !d.report.Allow(dialect.ArrayForSingle) {
+			return r.Mismatch(invalid(a, "must be one object"))
 		}
-		v, err = d.value1(r, a)
+		v, err = d.complex(r, a)
 		return err
 	})
 	return v, err
@@ -300,14 +354,8 @@ func (d *decoder) single(r *strict.Reader, a *Attribute) (Value, error) {
 }
 
 func (d *decoder) complex(r *strict.Reader, a *Attribute) (Value, error) {
-	switch kind := r.Kind(); {
-	case kind == '"' && !a.MultiValued && a.Value() != nil && d.report.Allow(dialect.BareValue):
-		v, err := d.text(r, a.Value())
-		node := &Node{}
-		node.Set(a.Value(), v)
-		return ObjectValue(node), err
-	case kind != '{':
-		return Value{}, invalid(a, "must be an object")
+	if r.Kind() != '{' {
+		return Value{}, r.Mismatch(invalid(a, "must be an object"))
 	}
 	node := &Node{fields: make([]Field, 0, min(len(a.Sub), 4))}
 	var seen keys
@@ -383,7 +431,7 @@ func (d *decoder) members(r *strict.Reader) ([]string, error) {
 		})
 		return ids, err
 	}
-	return nil, invalid(d.rt.Members, "must be an array")
+	return nil, r.Mismatch(invalid(d.rt.Members, "must be an array"))
 }
 
 func (d *decoder) member(r *strict.Reader) (string, error) {
@@ -392,7 +440,7 @@ func (d *decoder) member(r *strict.Reader) (string, error) {
 		return d.memberID(r)
 	}
 	if r.Kind() != '{' {
-		return "", invalid(a, "must be an array of objects")
+		return "", r.Mismatch(invalid(a, "must be an array of objects"))
 	}
 	id := ""
 	var seen keys
@@ -420,7 +468,7 @@ func (d *decoder) member(r *strict.Reader) (string, error) {
 func (d *decoder) memberID(r *strict.Reader) (string, error) {
 	a := d.rt.Members.Value()
 	if r.Kind() != '"' {
-		return "", invalid(a, "must be a string")
+		return "", r.Mismatch(invalid(a, "must be a string"))
 	}
 	id, err := r.String()
 	if err == nil && (id == "" || len(id) > MaxKey) {

@@ -53,10 +53,8 @@ func (d *Document) Tree(rt *ResourceType) (*Node, error) {
 // Wire returns the attributes as they go to a client by default: JSON that starts with "schemas". Documents that a store kept
 // are returned as they are; those that a store built from columns are brought into canonical form.
 func (d *Document) Wire(rt *ResourceType) ([]byte, error) {
-	if d.tree == nil || d.typ != nil {
-		if json := d.JSON(); bytes.HasPrefix(json, schemasKey) {
-			return json, nil
-		}
+	if json := bytes.TrimSpace(d.JSON()); d.typ != nil || bytes.HasPrefix(json, schemasKey) {
+		return json, nil
 	}
 	tree, err := d.Tree(rt)
 	if err != nil {
@@ -102,11 +100,15 @@ func (rt *ResourceType) URNs(tree *Node) []string {
 	return urns
 }
 
-// Values returns the folded texts of the values at a canonical path, "userName" or "emails.value", for indexes. A document made
-// from JSON has none until it is bound to its type; those that a store is handed are.
+// Values returns the folded texts of the values at a canonical path, "userName" or "emails.value", for indexes. The documents that
+// the handler hands to a store have them; one made by NewDocument has none, since nothing tells its type.
 func (d *Document) Values(path string) []string {
 	var values []string
-	d.visit(path, func(a *Attribute, v Value) { values = append(values, a.Fold(v.Text())) })
+	d.visit(path, func(a *Attribute, v Value) {
+		if v.Kind() == Text {
+			values = append(values, a.Fold(v.Text()))
+		}
+	})
 	return values
 }
 
@@ -114,11 +116,21 @@ func (d *Document) Values(path string) []string {
 func (d *Document) Text(path string) string {
 	text := ""
 	d.visit(path, func(_ *Attribute, v Value) {
-		if text == "" {
+		if v.Kind() == Text && text == "" {
 			text = v.Text()
 		}
 	})
 	return text
+}
+
+// Flag returns the value of the boolean at a canonical path, "active"; ok is false if it has none. As for Values.
+func (d *Document) Flag(path string) (value, ok bool) {
+	d.visit(path, func(_ *Attribute, v Value) {
+		if v.Kind() == Bool {
+			value, ok = v.Bool(), true
+		}
+	})
+	return value, ok
 }
 
 func (d *Document) visit(path string, f func(*Attribute, Value)) {
@@ -130,15 +142,13 @@ func (d *Document) visit(path string, f func(*Attribute, Value)) {
 		return
 	}
 	node := d.tree
-	if target.Attribute.Parent.extension {
+	if target.Attribute.Parent.IsExtension() {
 		node = node.Get(target.Attribute.Parent).Node()
 	}
 	for _, v := range node.Get(target.Attribute).Elements() {
 		if target.Sub != nil {
 			v = v.Node().Get(target.Sub)
 		}
-		if v.Kind() == Text {
-			f(target.Leaf(), v)
-		}
+		f(target.Leaf(), v)
 	}
 }

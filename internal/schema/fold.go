@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"strings"
+
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
@@ -25,19 +27,13 @@ func (f folding) fold(s string) string {
 	if lower, ok := lowerASCII(s); ok {
 		return lower
 	}
+	// Decomposing first makes equal what is canonically equivalent (Unicode, section 3.13, D145), and the result a fixed point.
 	if f == foldUserName {
-		s = width.Fold.String(s)
-		// The mappings feed each other: an expansion can leave text that a second pass would map again. Two rounds reach the
-		// fixed point for every character of Unicode, which a test checks.
-		for range 2 {
-			s = norm.NFC.String(cases.Lower(language.Und, cases.HandleFinalSigma(false)).String(s))
-		}
-		return s
+		s = norm.NFD.String(width.Fold.String(s))
+		return norm.NFC.String(cases.Lower(language.Und, cases.HandleFinalSigma(false)).String(s))
 	}
-	for range 2 {
-		s = norm.NFC.String(cases.Fold().String(s))
-	}
-	return s
+	// The tables of cases.Fold swap the cases of Cherokee, which strings.ToLower mends.
+	return norm.NFC.String(strings.ToLower(cases.Fold().String(norm.NFD.String(s))))
 }
 
 // lowerASCII lowers s if it is all ASCII, without allocating where nothing changes.

@@ -30,6 +30,19 @@ func (rt *ResourceType) NewProjection(attributes, excluded []string, requested [
 	return p
 }
 
+// Requested appends to list the attributes with returned:request that a value assigns inside.
+func (v Value) Requested(list []*Attribute) []*Attribute {
+	for _, element := range v.Elements() {
+		for _, f := range element.node.Fields() {
+			if f.Attribute.Returned == ReturnedRequest {
+				list = append(list, f.Attribute)
+			}
+			list = f.Value.Requested(list)
+		}
+	}
+	return list
+}
+
 func (rt *ResourceType) named(names []string) map[*Attribute]bool {
 	set := make(map[*Attribute]bool, len(names))
 	for _, name := range names {

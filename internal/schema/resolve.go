@@ -26,7 +26,9 @@ type Miss struct {
 	// Unregistered is set for an attribute of an extension that the type does not have, which is no mistake of the client's
 	// (see ResourceType.Resolve).
 	Unregistered bool
-	Detail       string
+	// Vital is set for an attribute of an unknown schema that may mean active or userName: ignoring it could lose an offboarding.
+	Vital  bool
+	Detail string
 }
 
 func (m *Miss) Error() string { return m.Detail }
@@ -38,6 +40,11 @@ func (m *Miss) Error() string { return m.Detail }
 // urn:scim:, unless its last segment is active or userName: skipping those silently could lose an offboarding.
 func (rt *ResourceType) Resolve(uri, name, sub string, report *dialect.Report) (Target, error) {
 	if uri == "" {
+		if a, _ := rt.Root.SubAttribute(name); a == nil {
+			if a = rt.unqualified(name, report); a != nil {
+				return Target{Attribute: a}.In(sub, report)
+			}
+		}
 		return rt.resolveIn(rt.Root, name, sub, report)
 	}
 	full := uri + ":" + name
@@ -92,14 +99,17 @@ func (rt *ResourceType) Extension(key string, report *dialect.Report) *Attribute
 
 func (rt *ResourceType) resolveIn(container *Attribute, name, sub string, report *dialect.Report) (Target, error) {
 	a, _ := container.SubAttribute(name)
-	if a == nil && container == rt.Root {
-		a = rt.unqualified(name, report)
-	}
 	if a == nil || a.extension && container != rt.Root {
 		return Target{}, &Miss{Detail: "the resource type " + rt.Name + " has no attribute " + dialect.Printable(name)}
 	}
+	return Target{Attribute: a}.In(sub, report)
+}
+
+// In returns the target of a sub-attribute of t's attribute, t itself for "". The error is a *Miss.
+func (t Target) In(sub string, report *dialect.Report) (Target, error) {
+	a := t.Attribute
 	if sub == "" {
-		return Target{Attribute: a}, nil
+		return t, nil
 	}
 	s, alias := a.SubAttribute(sub)
 	if s == nil || a.extension || alias && !report.Allow(dialect.AttributeAlias) {
@@ -123,8 +133,10 @@ func unregistered(full string) *Miss {
 	standard := strings.HasPrefix(folded, "urn:ietf:") || strings.HasPrefix(folded, "urn:scim:")
 	last := folded[strings.LastIndexAny(folded, ":.")+1:]
 	foreign := strings.HasPrefix(folded, "urn:") && (!standard || strings.Contains(folded, ":extension:"))
+	vital := last == "active" || last == "username"
 	return &Miss{
-		Unregistered: foreign && last != "active" && last != "username",
+		Unregistered: foreign && !vital,
+		Vital:        vital,
 		Detail:       "the resource type has no schema with the URN in " + dialect.Printable(full),
 	}
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func (d *decoder) boolean(r *strict.Reader, a *Attribute) (Value, error) {
+	refusal := invalid(a, "must be true or false")
 	switch r.Kind() {
 	case 't', 'f':
 		b, err := r.Bool()
@@ -24,8 +25,10 @@ func (d *decoder) boolean(r *strict.Reader, a *Attribute) (Value, error) {
 		if b, ok := ParseBool(text); ok && d.report.Allow(dialect.StringBoolean) {
 			return BoolValue(b), nil
 		}
+		return Value{}, refusal
+	default:
+		return Value{}, r.Mismatch(refusal)
 	}
-	return Value{}, invalid(a, "must be true or false")
 }
 
 // ParseBool reads "true" and "false" in any ASCII case.
@@ -42,7 +45,7 @@ func ParseBool(text string) (value, ok bool) {
 
 func (d *decoder) number(r *strict.Reader, a *Attribute) (Value, error) {
 	if r.Kind() != '0' {
-		return Value{}, invalid(a, "must be a number")
+		return Value{}, r.Mismatch(invalid(a, "must be a number"))
 	}
 	literal, err := r.Number()
 	if err != nil {
@@ -71,14 +74,20 @@ func ParseDecimal(literal string) (f float64, ok bool) {
 
 func (d *decoder) text(r *strict.Reader, a *Attribute) (Value, error) {
 	if r.Kind() != '"' {
-		return Value{}, invalid(a, "must be a string")
+		return Value{}, r.Mismatch(invalid(a, "must be a string"))
 	}
 	text, err := r.String()
-	switch {
-	case err != nil:
+	if err != nil || text == "" && !d.stored && d.report.Allow(dialect.EmptyString) {
 		return Value{}, err
-	case text == "" && !d.stored && d.report.Allow(dialect.EmptyString):
-		return Value{}, nil
+	}
+	return d.checkText(a, text)
+}
+
+// checkText checks a string against the attribute's type and bounds.
+func (d *decoder) checkText(a *Attribute, text string) (Value, error) {
+	switch {
+	case !a.Textual():
+		return Value{}, invalid(a, "must not be a string")
 	case len(text) > a.MaxBytes && !d.stored:
 		return Value{}, invalid(a, "is longer than %d bytes", a.MaxBytes)
 	case a.Type == DateTime:
@@ -91,13 +100,17 @@ func (d *decoder) text(r *strict.Reader, a *Attribute) (Value, error) {
 	return TextValue(text), nil
 }
 
+// isBase64 accepts both alphabets of RFC 4648, with padding or without.
 func isBase64(text string) bool {
-	text = strings.TrimRight(text, "=")
-	if _, err := base64.RawStdEncoding.DecodeString(text); err == nil {
-		return true
+	if strings.ContainsAny(text, "\r\n") { // which Go's decoder skips
+		return false
 	}
-	_, err := base64.RawURLEncoding.DecodeString(text)
-	return err == nil
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if _, err := encoding.DecodeString(text); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // ParseTime reads an xsd:dateTime: a date and a time, with fraction and zone optional; without a zone it counts as UTC.

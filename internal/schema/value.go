@@ -125,6 +125,18 @@ func sorted(list []Value) []string {
 	return keys
 }
 
+// Size returns how many bytes the texts in the value have together.
+func (v Value) Size() int {
+	size := len(v.text)
+	for _, f := range v.node.Fields() {
+		size += f.Value.Size()
+	}
+	for _, e := range v.list {
+		size += e.Size()
+	}
+	return size
+}
+
 // AppendJSON appends the value as JSON, null for Unassigned. Inside a Node, unassigned values have no key at all.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {

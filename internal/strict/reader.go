@@ -146,6 +146,15 @@ func (r *Reader) Skip() error {
 	}
 }
 
+// Mismatch returns err for a next value that is not of the kind that the caller wants, unless it is no JSON: then that is the error,
+// which matters more. It consumes the value.
+func (r *Reader) Mismatch(err error) error {
+	if syntax := r.dec.SkipValue(); syntax != nil {
+		return r.wrap(syntax)
+	}
+	return err
+}
+
 func (r *Reader) expect(kind Kind, what string) error {
 	if r.dec.PeekKind() != kind {
 		return r.unexpected(what)
@@ -154,14 +163,8 @@ func (r *Reader) expect(kind Kind, what string) error {
 	return r.wrap(err)
 }
 
-// unexpected reports a value of another kind, or the syntax error that PeekKind met.
 func (r *Reader) unexpected(what string) error {
-	if r.dec.PeekKind() == 0 {
-		if _, err := r.dec.ReadToken(); err != nil {
-			return r.wrap(err)
-		}
-	}
-	return &Error{Detail: fmt.Sprintf("expected %s at byte %d of the JSON", what, r.dec.InputOffset())}
+	return r.Mismatch(&Error{Detail: fmt.Sprintf("expected %s at byte %d of the JSON", what, r.dec.InputOffset())})
 }
 
 // span reads one value and returns it as a part of src.

@@ -2,10 +2,12 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,13 +30,18 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 const largestKept = 64 << 10
 
 // ReadBody reads a request body of at most limit bytes whose type, encoding and shape are acceptable, and calls f with it; f must
-// not keep it. deadline bounds the reading where the server's connection can.
-func ReadBody(w http.ResponseWriter, r *http.Request, limit int64, shape strict.Limits, deadline time.Time, report *dialect.Report, f func(body []byte) error) error {
+// not keep it. The deadline of ctx bounds the reading where the server's connection can, unless the host's server has an earlier one.
+func ReadBody(
+	ctx context.Context, w http.ResponseWriter, r *http.Request,
+	limit int64, shape strict.Limits, report *dialect.Report, f func(body []byte) error,
+) error {
 	if err := checkHeaders(r, limit); err != nil {
 		return err
 	}
-	// A ResponseWriter without deadlines, as in tests, reads without one.
-	_ = http.NewResponseController(w).SetReadDeadline(deadline)
+	if deadline, ok := ctx.Deadline(); ok && earlier(r.Context(), deadline) {
+		// A ResponseWriter without deadlines, as in tests, reads without one.
+		_ = http.NewResponseController(w).SetReadDeadline(deadline)
+	}
 	buf := bodies.Get().(*bytes.Buffer)
 	defer func() {
 		if buf.Cap() <= largestKept {
@@ -56,6 +63,20 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64, shape strict.
 		return err
 	}
 	return f(body)
+}
+
+// earlier reports whether a deadline is certainly not later than that of the host's own server. The server began its ReadTimeout with
+// the request's header, at most its ReadHeaderTimeout ago.
+func earlier(ctx context.Context, deadline time.Time) bool {
+	server, ok := ctx.Value(http.ServerContextKey).(*http.Server)
+	if !ok || server.ReadTimeout <= 0 {
+		return true
+	}
+	header := server.ReadHeaderTimeout
+	if header <= 0 {
+		header = server.ReadTimeout
+	}
+	return time.Until(deadline) <= server.ReadTimeout-header
 }
 
 func checkHeaders(r *http.Request, limit int64) error {
@@ -80,10 +101,12 @@ func bodyError(err error, limit int64) error {
 	switch {
 	case errors.As(err, &large):
 		return tooLarge(limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &Error{Status: http.StatusRequestTimeout, Detail: "the body did not arrive in time", Cause: err}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return BadRequest(schema.InvalidSyntax, "the body is shorter than its Content-Length")
 	default:
-		return &Error{Status: http.StatusRequestTimeout, Detail: "the body could not be read", Cause: err}
+		return BadRequest(schema.InvalidSyntax, "the body could not be read")
 	}
 }
 
@@ -91,17 +114,26 @@ func tooLarge(limit int64) error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + strconv.FormatInt(limit, 10) + " bytes"}
 }
 
-// Negotiate returns the media type of a successful answer: plain JSON for a client that asks for it and not for SCIM's type, SCIM's
-// for everybody else. Nothing is refused: some providers send no Accept header, or a wrong one (ENTRA-03).
+// Negotiate returns the media type of a successful answer: plain JSON for a client that prefers it by name, SCIM's for everybody
+// else. Nothing is refused: some providers send no Accept header, or a wrong one (ENTRA-03).
 func Negotiate(accept string) string {
-	if accept == "" || strings.Contains(accept, MediaType) || !strings.Contains(accept, plainType) {
+	if accept == "" || accept == MediaType {
 		return MediaType
 	}
+	quality := map[string]float64{}
 	for part := range strings.SplitSeq(accept, ",") {
 		media, parameters, err := mime.ParseMediaType(part)
-		if q, bad := strconv.ParseFloat(parameters["q"], 64); err == nil && media == plainType && (parameters["q"] == "" || bad == nil && q > 0) {
-			return plainType
+		if err != nil {
+			continue
 		}
+		q, err := strconv.ParseFloat(parameters["q"], 64)
+		if err != nil {
+			q = 1
+		}
+		quality[media] = q
+	}
+	if quality[plainType] > quality[MediaType] {
+		return plainType
 	}
 	return MediaType
 }

@@ -10,7 +10,10 @@ import (
 )
 
 // ETag returns the entity tag of a version. It is weak, because one version has several representations (RFC 7644, section 3.14).
-func ETag(v store.Version) string { return `W/"` + strconv.FormatInt(int64(v), 10) + `"` }
+func ETag(v store.Version) string { return `W/"` + Opaque(v) + `"` }
+
+// Opaque returns what stands between the quotes of an entity tag, and what Condition.Check compares.
+func Opaque(v store.Version) string { return strconv.FormatInt(int64(v), 10) }
 
 // Condition holds the preconditions of a request: RFC 9110, section 13. The zero value is always met.
 type Condition struct {
@@ -41,7 +44,7 @@ func parseTags(r *http.Request, header string) (tags []string, star, present boo
 		return nil, false, false, nil
 	}
 	bad := BadRequest("", "the header "+header+" is malformed: it holds * or a list of entity tags in double quotes")
-	rest := strings.TrimSpace(strings.Join(values, ","))
+	rest := strings.Trim(strings.Join(values, ","), " \t")
 	if rest == "*" {
 		return nil, true, true, nil
 	}
@@ -49,7 +52,7 @@ func parseTags(r *http.Request, header string) (tags []string, star, present boo
 		opaque, opened := strings.CutPrefix(strings.TrimPrefix(rest, "W/"), `"`)
 		tag, after, closed := strings.Cut(opaque, `"`)
 		after = strings.TrimLeft(after, " \t")
-		if !opened || !closed || after != "" && after[0] != ',' {
+		if !opened || !closed || after != "" && after[0] != ',' || strings.ContainsFunc(tag, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			return nil, false, true, bad
 		}
 		tags = append(tags, tag)
@@ -61,10 +64,9 @@ func parseTags(r *http.Request, header string) (tags []string, star, present boo
 	return tags, false, true, nil
 }
 
-// Check evaluates the condition for a resource that exists, in the order of RFC 9110, section 13.2.2. notModified is the answer
-// to a read whose representation the client has; the error is the 412 of a condition that failed.
-func (c Condition) Check(v store.Version) (notModified bool, err error) {
-	current := strconv.FormatInt(int64(v), 10)
+// Check evaluates the condition for a resource that exists, whose entity tag holds current, in the order of RFC 9110, section
+// 13.2.2. notModified is the answer to a read whose representation the client has; the error is the 412 of a condition that failed.
+func (c Condition) Check(current string) (notModified bool, err error) {
 	if c.hasMatch && !c.anyMatch && !slices.Contains(c.match, current) {
 		return false, preconditionFailed("If-Match")
 	}

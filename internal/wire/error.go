@@ -54,7 +54,10 @@ const retryAfter = 5 * time.Second
 
 // Unavailable returns a 503 for a passing fault.
 func Unavailable(cause error) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Detail: "the service is temporarily unavailable, try again later", RetryAfter: retryAfter, Cause: cause}
+	return &Error{
+		Status: http.StatusServiceUnavailable, Detail: "the service is temporarily unavailable, try again later",
+		RetryAfter: retryAfter, Cause: cause,
+	}
 }
 
 // ErrorOf turns any error of the request pipeline into its answer. It is the only place that does.

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -37,11 +39,22 @@ func AppendListHead(dst []byte, total, start, count int) []byte {
 	return append(dst, `,"Resources":[`...)
 }
 
-// WriteDocument sends a discovery resource.
-func WriteDocument(w http.ResponseWriter, document any, mediaType string) error {
+// WriteDocument sends a discovery resource, or 304 to a client that has it. Its entity tag is a digest of it.
+func WriteDocument(w http.ResponseWriter, document any, condition Condition, mediaType string) error {
 	body, err := json.Marshal(document)
 	if err != nil {
 		return &Error{Status: http.StatusInternalServerError, Detail: "internal error", Cause: err}
+	}
+	digest := sha256.Sum256(body)
+	tag := hex.EncodeToString(digest[:8])
+	notModified, err := condition.Check(tag)
+	if err != nil {
+		return err
+	}
+	w.Header()["Etag"] = []string{`W/"` + tag + `"`}
+	if notModified {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
 	WriteBody(w, http.StatusOK, mediaType, body)
 	return nil
@@ -67,7 +80,7 @@ func (v *View) AppendWithGroups(out *Writer, shown Relation, resources []store.R
 				separator = `,"groups":[`
 			}
 			out.Buf = append(out.Buf, separator...)
-			out.Buf = shown.AppendElement(out.Buf, g.ID, groupType, "direct", g.Display)
+			out.Buf = shown.AppendElement(out.Buf, g.ID, g.Type, "direct", g.Display)
 		}
 		if len(groups[r.ID]) > 0 {
 			out.Buf = append(out.Buf, ']')
@@ -79,9 +92,6 @@ func (v *View) AppendWithGroups(out *Writer, shown Relation, resources []store.R
 	}
 	return nil
 }
-
-// groupType is the type of resource that "groups" refers to (RFC 7643, section 4.1.2).
-const groupType = "Group"
 
 // AppendWithMembers appends groups with their members, which scan reads once for all of them and in their order. The attribute is
 // always there: some clients take its absence for "unknown" (AUTHENTIK-09).

@@ -68,7 +68,7 @@ var parameters = []string{"filter", "startIndex", "count", "attributes", "exclud
 // parameter returns the canonical name of a known parameter, or "".
 func parameter(name string, report *dialect.Report) string {
 	for _, known := range parameters {
-		if name == known || strings.EqualFold(name, known) && report.Allow(dialect.QueryCase) {
+		if name == known || strict.FoldName(name) == strict.FoldName(known) && report.Allow(dialect.QueryCase) {
 			return known
 		}
 	}
@@ -151,7 +151,7 @@ func ParseSearch(body []byte, limits ParameterLimits) (Parameters, error) {
 	var seen strict.Names
 	err := strict.Read(body, func(r *strict.Reader) error {
 		if r.Kind() != '{' {
-			return BadRequest(schema.InvalidSyntax, "the body must be a JSON object")
+			return r.Mismatch(BadRequest(schema.InvalidSyntax, "the body must be a JSON object"))
 		}
 		return r.Object(func(key string) error {
 			if err := seen.Add(key); err != nil {
@@ -187,13 +187,13 @@ func (p *Parameters) read(r *strict.Reader, name string, limits ParameterLimits)
 	switch name {
 	case "filter":
 		if r.Kind() != '"' {
-			return invalidParameter(name, "%s must be a string")
+			return r.Mismatch(invalidParameter(name, "%s must be a string"))
 		}
 		p.Filter, err = r.String()
 		p.HasFilter = true
 	case "startIndex", "count":
 		if r.Kind() != '0' {
-			return invalidParameter(name, "%s must be an integer")
+			return r.Mismatch(invalidParameter(name, "%s must be an integer"))
 		}
 		var literal string
 		if literal, err = r.Number(); err == nil {
@@ -210,11 +210,11 @@ func (p *Parameters) read(r *strict.Reader, name string, limits ParameterLimits)
 
 func stringArray(r *strict.Reader, name string) (list []string, err error) {
 	if r.Kind() != '[' {
-		return nil, invalidParameter(name, "%s must be an array of strings")
+		return nil, r.Mismatch(invalidParameter(name, "%s must be an array of strings"))
 	}
 	err = r.Array(func() error {
 		if r.Kind() != '"' {
-			return invalidParameter(name, "%s must be an array of strings")
+			return r.Mismatch(invalidParameter(name, "%s must be an array of strings"))
 		}
 		text, err := r.String()
 		list = append(list, text)

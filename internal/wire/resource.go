@@ -165,13 +165,14 @@ func (v *View) Relation(a *schema.Attribute) (rel Relation, ok bool) {
 	return rel, true
 }
 
-// AppendElement appends one member or group, refType being its resource type and typ what "type" says of it.
+// AppendElement appends one member or group, refType being its resource type and typ what "type" says of it. A resource of a type that
+// is not served has no $ref.
 func (rel Relation) AppendElement(dst []byte, id, refType, typ, display string) []byte {
 	start := len(dst)
 	if rel.value {
 		dst = appendMember(dst, "value", id)
 	}
-	if rel.ref {
+	if rel.ref && rel.view.Endpoints[refType] != "" {
 		dst = rel.view.appendLocation(dst, "$ref", refType, id)
 	}
 	if rel.show && display != "" {

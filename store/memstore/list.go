@@ -3,7 +3,6 @@ package memstore
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -35,17 +34,26 @@ func (s *Store) List(ctx context.Context, scope store.Scope, query store.Query) 
 	return page, err
 }
 
+// A search looks at its context after so many bytes of documents; each candidate counts as some, however small it is.
+const (
+	perCandidate  = 512
+	betweenChecks = 512 << 10
+)
+
 // search matches the resources that an index proposes, or all of them, against a filter.
 func (t *table) search(ctx context.Context, d *directory, query store.Query) (page store.Page, err error) {
 	candidates, exact := t.candidates(d, query)
-	candidates(func(number uint64, r *record) bool {
-		if number%1024 == 0 && ctx.Err() != nil {
-			err = ctx.Err()
-			return false
+	work := 0
+	candidates(func(_ uint64, r *record) bool {
+		if work += perCandidate + len(r.json); work >= betweenChecks {
+			work = 0
+			if err = ctx.Err(); err != nil {
+				return false
+			}
 		}
 		ok := exact
 		if !exact {
-			ok, err = query.Filter.Match(r.matched())
+			ok, err = query.Filter.Match(d.matched(r))
 		}
 		if ok && err == nil {
 			if page.Total++; page.Total >= query.Start && len(page.Resources) < query.Count {
@@ -63,27 +71,31 @@ func (t *table) candidates(d *directory, query store.Query) (each func(yield fun
 	terms, exact := query.Filter.Equality()
 	exact = exact && len(terms) == 1
 	for _, term := range terms {
-		switch {
-		case term.Path == "id":
-			return postings{one: d.find(store.Ref{Type: query.Type, ID: term.Value})}.each, exact
-		case slices.Contains(indexed, term.Path):
-			return t.index[store.Key(term)].each, exact
+		if term.Path == "id" {
+			return func(yield func(uint64, *record) bool) {
+				if r := d.find(store.Ref{Type: query.Type, ID: term.Value}); r != nil {
+					yield(r.number, r)
+				}
+			}, exact
+		}
+		if each, ok := t.index.find(term.Path, term.Value); ok {
+			return each, exact
 		}
 	}
 	return func(yield func(uint64, *record) bool) { t.order.from(0, yield) }, false
 }
 
 // matched presents a record to a filter.
-func (r *record) matched() filter.Record {
+func (d *directory) matched(r *record) filter.Record {
 	resource := r.resource()
 	return filter.Record{
 		ID: r.id, Version: int64(r.version), Created: resource.Created, LastModified: resource.LastModified, Document: resource.Document,
 		Related: func(relation, id string) (bool, error) {
 			switch {
 			case relation == "members" && id == "":
-				return r.members != nil && r.members.order.length > 0, nil
+				return r.members != nil && r.members.length > 0, nil
 			case relation == "members":
-				return r.members.has(id), nil
+				return d.records[id].in(r), nil
 			case id == "":
 				return len(r.groups) > 0, nil
 			default:
@@ -93,7 +105,7 @@ func (r *record) matched() filter.Record {
 	}
 }
 
-// Members implements store.MemberLister. The members of a group come in the order in which they joined.
+// Members implements store.MemberLister.
 func (s *Store) Members(ctx context.Context, scope store.Scope, query store.MemberQuery) (page store.MemberPage, err error) {
 	start, number, err := parseCursor(query.After)
 	if err != nil {
@@ -102,11 +114,12 @@ func (s *Store) Members(ctx context.Context, scope store.Scope, query store.Memb
 	err = s.read(ctx, scope, func(d *directory) error {
 		for i := start; i < len(query.Groups) && page.Next == ""; i++ {
 			group := d.records[query.Groups[i]]
+			last := number
+			number = 0
 			if group == nil {
 				continue
 			}
-			last := number
-			group.members.each(number, func(number uint64, m *record) bool {
+			group.eachMember(last, func(number uint64, m *record) bool {
 				if len(page.Memberships) == query.Limit {
 					page.Next = formatCursor(i, last)
 					return false
@@ -115,14 +128,13 @@ func (s *Store) Members(ctx context.Context, scope store.Scope, query store.Memb
 				last = number
 				return true
 			})
-			number = 0
 		}
 		return nil
 	})
 	return page, err
 }
 
-// A cursor is the index of a group in the query and the number of the last membership of it that was returned.
+// A cursor is the index of a group in the query and the number of its last member that was returned.
 func formatCursor(group int, number uint64) string { return fmt.Sprintf("%d-%d", group, number) }
 
 func parseCursor(cursor string) (group int, number uint64, err error) {
@@ -143,11 +155,11 @@ func (s *Store) Groups(ctx context.Context, scope store.Scope, members []string)
 	err = s.read(ctx, scope, func(d *directory) error {
 		for _, id := range members {
 			m := d.records[id]
-			if m == nil || len(m.groups) == 0 {
+			if m == nil || len(m.groups) == 0 || groups[id] != nil {
 				continue
 			}
 			for _, g := range byNumber(m.groups) {
-				groups[id] = append(groups[id], store.Group{ID: g.id, Display: g.display})
+				groups[id] = append(groups[id], store.Group{ID: g.id, Type: g.table.name, Display: g.display})
 			}
 		}
 		return nil

@@ -17,15 +17,13 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/scimkit/scim/patch"
 	"github.com/scimkit/scim/store"
 )
-
-// indexed are the attributes by whose value resources are found without matching all of them.
-var indexed = []string{"userName", "externalId", "displayName", "emails.value"}
 
 // Store keeps resources and connections. Its zero value is not usable; see New. It is safe for concurrent use.
 type Store struct {
@@ -51,48 +49,36 @@ var (
 type directory struct {
 	records map[string]*record
 	tables  map[string]*table
-	last    uint64 // number of the newest record or membership
+	last    uint64 // number of the newest record
 }
 
 // table is the resources of one type.
 type table struct {
-	order  sequence[*record]
-	unique map[store.Key]*record
-	index  map[store.Key]postings
-}
-
-// postings are the records with one value of one attribute: nearly always one, but a whole directory may share a displayName.
-type postings struct {
-	one  *record
-	many *sequence[*record] // nil while there is one
+	name  string
+	order sequence[*record]
+	index *index
 }
 
 // record is one resource.
 type record struct {
 	id       string
-	typ      string
+	table    *table
 	number   uint64
 	version  store.Version
 	created  int64 // microseconds since 1970
 	modified int64
 	json     []byte
 	display  string
-	unique   []store.Key
-	terms    []store.Key
-	members  *roster            // of a group
+	terms    []term             // unique ones first
+	unique   int                // number of these
+	members  *sequence[*record] // of a group, by their numbers
 	groups   map[string]*record // that the resource is a direct member of
-}
-
-// roster is a group's members in the order in which they joined.
-type roster struct {
-	numbers map[string]uint64 // by member id
-	order   sequence[*record]
 }
 
 func (d *directory) table(typ string) *table {
 	t := d.tables[typ]
 	if t == nil {
-		t = &table{unique: make(map[store.Key]*record), index: make(map[store.Key]postings)}
+		t = &table{name: typ, index: newIndex()}
 		d.tables[typ] = t
 	}
 	return t
@@ -100,7 +86,7 @@ func (d *directory) table(typ string) *table {
 
 // find returns a resource of that type, or nil.
 func (d *directory) find(ref store.Ref) *record {
-	if r := d.records[ref.ID]; r != nil && r.typ == ref.Type {
+	if r := d.records[ref.ID]; r != nil && r.table.name == ref.Type {
 		return r
 	}
 	return nil
@@ -108,28 +94,21 @@ func (d *directory) find(ref store.Ref) *record {
 
 func (r *record) resource() store.Resource {
 	return store.Resource{
-		Ref: store.Ref{Type: r.typ, ID: r.id}, Version: r.version,
+		Ref: store.Ref{Type: r.table.name, ID: r.id}, Version: r.version,
 		Created: time.UnixMicro(r.created).UTC(), LastModified: time.UnixMicro(r.modified).UTC(),
 		Document: store.NewDocument(r.json),
 	}
 }
 
-// fill takes over a document and what is derived from it.
+// fill takes over a document and what is derived from it. Texts are copied: those of a document are parts of the request that it came
+// with, all of which they would keep.
 func (r *record) fill(document *store.Document, unique []store.Key) {
 	r.json = bytes.Clone(document.JSON()) // without the slack of the buffer that it was encoded into
-	r.unique = slices.Clip(unique)
+	r.terms, r.unique = r.table.index.terms(document, unique)
 	r.display = ""
-	r.terms = make([]store.Key, 0, len(indexed))
-	for _, path := range indexed {
-		for _, value := range document.Values(path) {
-			if term := (store.Key{Path: path, Value: value}); !slices.Contains(r.terms, term) {
-				r.terms = append(r.terms, term)
-			}
-		}
-	}
 	for _, path := range []string{"displayName", "userName"} {
 		if text := document.Text(path); text != "" && r.display == "" {
-			r.display = text
+			r.display = strings.Clone(text)
 		}
 	}
 }
@@ -158,16 +137,16 @@ func (s *Store) Create(ctx context.Context, scope store.Scope, draft store.Draft
 			return err
 		}
 		at := draft.At.UnixMicro()
-		r := &record{id: draft.ID, typ: draft.Type, version: 1, created: at, modified: at}
+		r := &record{id: draft.ID, table: d.table(draft.Type), version: 1, created: at, modified: at}
 		r.fill(draft.Document, draft.Unique)
-		if err := d.table(r.typ).free(r); err != nil {
+		if err := r.table.index.free(r); err != nil {
 			return err
 		}
 		d.last++
 		r.number = d.last
 		t.insert(d, r)
 		for _, m := range members {
-			t.join(d, r, m)
+			t.join(r, m)
 			applied.Added = append(applied.Added, m.member())
 		}
 		applied.Resource, applied.Changed = r.resource(), true
@@ -193,16 +172,6 @@ func (d *directory) resolve(ids []string) ([]*record, error) {
 	return records, nil
 }
 
-// free checks that no other record holds one of r's unique values.
-func (t *table) free(r *record) error {
-	for _, key := range r.unique {
-		if other := t.unique[key]; other != nil && other.id != r.id {
-			return &store.UniquenessError{Path: key.Path}
-		}
-	}
-	return nil
-}
-
 // Update implements store.Store.
 func (s *Store) Update(ctx context.Context, scope store.Scope, ref store.Ref, change patch.ChangeSet, write store.Write) (applied store.Applied, err error) {
 	err = s.write(ctx, scope, func(d *directory, t *tx) error {
@@ -220,20 +189,20 @@ func (s *Store) Update(ctx context.Context, scope store.Scope, ref store.Ref, ch
 		next := *r
 		if len(change.Changes) > 0 {
 			next.fill(change.After, change.Unique)
-			if err := d.table(r.typ).free(&next); err != nil {
+			if err := r.table.index.free(&next); err != nil {
 				return err
 			}
 		}
 		applied.Removed = t.leave(d, r, change.Members)
 		for _, m := range add {
-			if t.join(d, r, m) {
+			if t.join(r, m) {
 				applied.Added = append(applied.Added, m.member())
 			}
 		}
 		applied.Changed = len(change.Changes) > 0 || len(applied.Added) > 0 || len(applied.Removed) > 0
 		if applied.Changed {
 			next.touch(write.At)
-			t.replace(d, r, next)
+			t.replace(r, next)
 		}
 		applied.Resource = r.resource()
 		return nil
@@ -248,7 +217,7 @@ func (r *record) touch(at time.Time) {
 }
 
 func (r *record) member() store.Member {
-	return store.Member{ID: r.id, Type: r.typ, Display: r.display}
+	return store.Member{ID: r.id, Type: r.table.name, Display: r.display}
 }
 
 // Delete implements store.Store.
@@ -269,7 +238,7 @@ func (s *Store) Delete(ctx context.Context, scope store.Scope, ref store.Ref, wr
 			}
 			before, next := group.resource(), *group
 			next.touch(write.At)
-			t.replace(d, group, next)
+			t.replace(group, next)
 			deleted.Lost = append(deleted.Lost, store.Loss{Before: before, Group: group.resource(), Member: r.member()})
 		}
 		t.leave(d, r, patch.Delta{Clear: true})

@@ -1,12 +1,15 @@
 package memstore
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // chunkSize is how many entries a chunk holds at most. Skipping to an offset walks the chunks, and a removal moves the entries
 // behind it in one chunk, so both stay cheap: a million entries are about two thousand chunks.
 const chunkSize = 512
 
-// sequence keeps entries in the order of their numbers, which only grow, and finds the n-th of them without counting.
+// sequence keeps entries in the order of their numbers and finds the n-th of them without counting.
 type sequence[T any] struct {
 	chunks []*chunk[T]
 	length int
@@ -17,18 +20,26 @@ type chunk[T any] struct {
 	entries []T
 }
 
-// insert puts an entry where its number belongs: at the end, except when a removal is undone.
+// insert puts an entry where its number belongs. A full chunk is followed by a new one where the entry comes last of all, and
+// split otherwise: entries that come in order fill their chunks.
 func (s *sequence[T]) insert(number uint64, entry T) {
 	s.length++
-	i := s.chunkOf(number)
-	if i < 0 || i == len(s.chunks)-1 && len(s.chunks[i].numbers) == chunkSize && number > s.chunks[i].numbers[chunkSize-1] {
-		i++
-		s.chunks = append(s.chunks, nil)
-		copy(s.chunks[i+1:], s.chunks[i:])
-		s.chunks[i] = &chunk[T]{}
+	i := max(s.chunkOf(number), 0)
+	if len(s.chunks) == 0 {
+		s.chunks = append(s.chunks, &chunk[T]{})
 	}
 	c := s.chunks[i]
 	at := c.search(number)
+	if len(c.numbers) >= chunkSize {
+		half := chunkSize / 2
+		if i == len(s.chunks)-1 && at == len(c.numbers) {
+			half = at
+		}
+		s.chunks = insertAt(s.chunks, i+1, c.split(half))
+		if at >= half {
+			c, at = s.chunks[i+1], at-half
+		}
+	}
 	c.numbers = insertAt(c.numbers, at, number)
 	c.entries = insertAt(c.entries, at, entry)
 }
@@ -86,6 +97,14 @@ func (s *sequence[T]) after(number uint64, yield func(number uint64, entry T) bo
 // chunkOf returns the index of the chunk that would hold number, -1 before the first one.
 func (s *sequence[T]) chunkOf(number uint64) int {
 	return sort.Search(len(s.chunks), func(i int) bool { return s.chunks[i].numbers[0] > number }) - 1
+}
+
+// split moves the entries from the given one on to a new chunk.
+func (c *chunk[T]) split(from int) *chunk[T] {
+	right := &chunk[T]{numbers: slices.Clone(c.numbers[from:]), entries: slices.Clone(c.entries[from:])}
+	clear(c.entries[from:])
+	c.numbers, c.entries = c.numbers[:from], c.entries[:from]
+	return right
 }
 
 func (c *chunk[T]) search(number uint64) int {

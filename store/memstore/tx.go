@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"slices"
 
 	"github.com/scimkit/scim/patch"
 	"github.com/scimkit/scim/store"
@@ -12,6 +11,7 @@ import (
 type tx struct {
 	store *Store
 	undo  []func()
+	ended bool // what still has its context afterwards is no part of it
 }
 
 type txKey struct{}
@@ -28,7 +28,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context) error) err
 
 // joined returns the transaction of this store that ctx carries, or nil.
 func (s *Store) joined(ctx context.Context) *tx {
-	if t, ok := ctx.Value(txKey{}).(*tx); ok && t.store == s {
+	if t, ok := ctx.Value(txKey{}).(*tx); ok && t.store == s && !t.ended {
 		return t
 	}
 	return nil
@@ -39,6 +39,7 @@ func (s *Store) attempt(f func(*tx) error) error {
 	t := &tx{store: s}
 	committed := false
 	defer func() {
+		t.ended = true
 		if !committed {
 			t.rollback(0)
 		}
@@ -122,17 +123,16 @@ func (t *tx) remove(d *directory, r *record) {
 }
 
 // replace gives r the contents of next, which is the same resource.
-func (t *tx) replace(d *directory, r *record, next record) {
+func (t *tx) replace(r *record, next record) {
 	old := *r
 	swap := func(contents record) func() {
 		return func() {
-			table := d.table(r.typ)
-			table.unlist(r, contents.terms)
-			listed := r.terms
+			r.table.index.remove(r, contents.terms)
+			indexed := r.terms
 			members, groups := r.members, r.groups // these change by join and part only
 			*r = contents
 			r.members, r.groups = members, groups
-			table.list(r, listed)
+			r.table.index.add(r, indexed)
 		}
 	}
 	swap(next)()
@@ -140,22 +140,19 @@ func (t *tx) replace(d *directory, r *record, next record) {
 }
 
 // join makes m a member of group, unless it is one.
-func (t *tx) join(d *directory, group, m *record) bool {
-	if group.members.has(m.id) {
+func (t *tx) join(group, m *record) bool {
+	if m.in(group) {
 		return false
 	}
-	d.last++
-	number := d.last
-	link(group, m, number)
+	link(group, m)
 	t.undo = append(t.undo, func() { unlink(group, m) })
 	return true
 }
 
 // part ends the membership of m in group.
 func (t *tx) part(group, m *record) {
-	number := group.members.numbers[m.id]
 	unlink(group, m)
-	t.undo = append(t.undo, func() { link(group, m, number) })
+	t.undo = append(t.undo, func() { link(group, m) })
 }
 
 // leave ends the memberships in group that a delta removes, and returns the members that are none any more. Those that the delta
@@ -168,8 +165,8 @@ func (t *tx) leave(d *directory, group *record, delta patch.Delta) []store.Membe
 	}
 	if !delta.Clear {
 		for _, id := range delta.Remove {
-			if group.members.has(id) {
-				end(d.records[id])
+			if m := d.records[id]; m.in(group) {
+				end(m)
 			}
 		}
 		return removed
@@ -179,7 +176,7 @@ func (t *tx) leave(d *directory, group *record, delta patch.Delta) []store.Membe
 		stay[id] = true
 	}
 	var leaving []*record
-	group.members.each(0, func(_ uint64, m *record) bool {
+	group.eachMember(0, func(_ uint64, m *record) bool {
 		if !stay[m.id] {
 			leaving = append(leaving, m)
 		}
@@ -193,102 +190,38 @@ func (t *tx) leave(d *directory, group *record, delta patch.Delta) []store.Membe
 
 func put(d *directory, r *record) {
 	d.records[r.id] = r
-	table := d.table(r.typ)
-	table.order.insert(r.number, r)
-	table.list(r, nil)
+	r.table.order.insert(r.number, r)
+	r.table.index.add(r, nil)
 }
 
 func drop(d *directory, r *record) {
 	delete(d.records, r.id)
-	table := d.table(r.typ)
-	table.order.remove(r.number)
-	table.unlist(r, nil)
+	r.table.order.remove(r.number)
+	r.table.index.remove(r, nil)
 }
 
-func link(group, m *record, number uint64) {
+func link(group, m *record) {
 	if group.members == nil {
-		group.members = &roster{numbers: make(map[string]uint64)}
+		group.members = &sequence[*record]{}
 	}
 	if m.groups == nil {
 		m.groups = make(map[string]*record)
 	}
-	group.members.numbers[m.id] = number
-	group.members.order.insert(number, m)
+	group.members.insert(m.number, m)
 	m.groups[group.id] = group
 }
 
 func unlink(group, m *record) {
-	group.members.order.remove(group.members.numbers[m.id])
-	delete(group.members.numbers, m.id)
+	group.members.remove(m.number)
 	delete(m.groups, group.id)
 }
 
-func (r *roster) has(id string) bool {
-	if r == nil {
-		return false
-	}
-	_, ok := r.numbers[id]
-	return ok
-}
+// in reports whether r, which may be nil, is a member of group.
+func (r *record) in(group *record) bool { return r != nil && r.groups[group.id] != nil }
 
-// each yields the members that joined after number.
-func (r *roster) each(number uint64, yield func(uint64, *record) bool) {
-	if r != nil {
-		r.order.after(number, yield)
-	}
-}
-
-// list enters a record into the unique keys and, but for the terms in listed, into the index.
-func (t *table) list(r *record, listed []store.Key) {
-	for _, key := range r.unique {
-		t.unique[key] = r
-	}
-	for _, term := range r.terms {
-		if slices.Contains(listed, term) {
-			continue
-		}
-		p := t.index[term]
-		switch {
-		case p.many != nil:
-			p.many.insert(r.number, r)
-		case p.one != nil:
-			p.many = &sequence[*record]{}
-			p.many.insert(p.one.number, p.one)
-			p.many.insert(r.number, r)
-			t.index[term] = postings{many: p.many}
-		default:
-			t.index[term] = postings{one: r}
-		}
-	}
-}
-
-// unlist takes a record out of the unique keys and, but for the terms in kept, out of the index.
-func (t *table) unlist(r *record, kept []store.Key) {
-	for _, key := range r.unique {
-		if t.unique[key] == r {
-			delete(t.unique, key)
-		}
-	}
-	for _, term := range r.terms {
-		if slices.Contains(kept, term) {
-			continue
-		}
-		p := t.index[term]
-		if p.many != nil {
-			p.many.remove(r.number)
-		}
-		if p.many == nil || p.many.length == 0 {
-			delete(t.index, term)
-		}
-	}
-}
-
-// each yields the records in the order of their creation.
-func (p postings) each(yield func(uint64, *record) bool) {
-	switch {
-	case p.many != nil:
-		p.many.from(0, yield)
-	case p.one != nil:
-		yield(p.one.number, p.one)
+// eachMember yields the members of r with a number greater than after.
+func (r *record) eachMember(after uint64, yield func(uint64, *record) bool) {
+	if r.members != nil {
+		r.members.after(after, yield)
 	}
 }
