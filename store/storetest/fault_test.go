@@ -1,0 +1,180 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scimkit/scim/store"
+	"github.com/scimkit/scim/store/memstore"
+)
+
+var somewhere = store.Scope{Connection: "connection", Tenant: "tenant"}
+
+func draftOf(id string) store.Draft {
+	return store.Draft{Ref: store.Ref{Type: "User", ID: id}, At: start, Document: store.NewDocument([]byte(`{"userName":"` + id + `"}`))}
+}
+
+func count(t *testing.T, s store.Store) int {
+	t.Helper()
+	page, err := s.List(t.Context(), somewhere, store.Query{Type: "User", Start: 1})
+	require.NoError(t, err)
+	return page.Total
+}
+
+// optional calls every optional method.
+func optional(ctx context.Context, s interface {
+	store.Transactor
+	store.MemberLister
+	store.GroupLister
+	store.ConnectionStore
+}) (errs []error) {
+	_, members := s.Members(ctx, somewhere, store.MemberQuery{Groups: []string{"g"}, Limit: 1})
+	_, groups := s.Groups(ctx, somewhere, []string{"u"})
+	_, links := s.Connections(ctx, "t")
+	_, _, find := s.FindToken(ctx, "", store.Digest{})
+	return append(errs, s.InTx(ctx, func(context.Context) error { return nil }), members, groups, links, find,
+		s.CreateConnection(ctx, store.Connection{}, 0), s.CreateToken(ctx, store.Token{}))
+}
+
+// A wrapper has what the store in it has.
+func TestWrappersDecline(t *testing.T) {
+	t.Parallel()
+	m := memstore.New()
+	none := plain{m}
+	for _, errs := range [][]error{
+		optional(t.Context(), NewFaultStore(none)), optional(t.Context(), NewStaleStore(none, m)), optional(t.Context(), NewStaleStore(m, none))[1:],
+	} {
+		for _, err := range errs {
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+		}
+	}
+	for _, errs := range [][]error{optional(t.Context(), NewFaultStore(m)), optional(t.Context(), NewStaleStore(memstore.New(), m))} {
+		for _, err := range errs {
+			require.NotErrorIs(t, err, errors.ErrUnsupported)
+		}
+	}
+}
+
+func TestFaultStore(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	s := NewFaultStore(memstore.New())
+	create := func(id string) error {
+		_, err := s.Create(t.Context(), somewhere, draftOf(id))
+		return err
+	}
+	require.NoError(t, create("a"))
+	s.Inject(Fault{Call: 2, Err: failed})
+	require.NoError(t, create("b"))
+	require.False(t, s.Fired())
+	require.ErrorIs(t, create("c"), failed)
+	require.True(t, s.Fired())
+	require.NoError(t, create("c"), "one call fails")
+	s.Inject(Fault{Call: 1, Err: failed, After: true})
+	require.False(t, s.Fired())
+	require.ErrorIs(t, create("d"), failed)
+	require.Equal(t, 4, count(t, s), "it was carried out")
+	s.Inject(Fault{Call: 1, Err: failed, After: true})
+	require.ErrorIs(t, create("d"), store.ErrUniqueness, "a call that fails by itself says so")
+	s.Inject(Fault{Call: 1, Err: failed})
+	s.Inject(Fault{})
+	require.Equal(t, 4, count(t, s), "nothing is left of what was injected before")
+}
+
+// Begin and commit are calls; a transaction inside another one has neither.
+func TestFaultsOfTransactions(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	for _, c := range []struct {
+		call    int
+		after   bool
+		ran     bool // the closure
+		outcome error
+		stored  int
+	}{
+		{1, false, false, failed, 0}, {1, true, false, failed, 0}, {2, false, true, failed, 0}, {3, true, true, failed, 0},
+		{4, false, true, failed, 0}, {4, true, true, failed, 2}, {5, false, true, nil, 2},
+	} {
+		s := NewFaultStore(memstore.New())
+		s.Inject(Fault{Call: c.call, Err: failed, After: c.after})
+		ran := false
+		err := s.InTx(t.Context(), func(ctx context.Context) error {
+			ran = true
+			_, first := s.Create(ctx, somewhere, draftOf("a"))
+			second := s.InTx(ctx, func(ctx context.Context) error {
+				_, err := s.Create(ctx, somewhere, draftOf("b"))
+				return err
+			})
+			return errors.Join(first, second)
+		})
+		require.Equal(t, c.ran, ran, c)
+		require.Equal(t, c.outcome != nil, s.Fired(), c)
+		require.ErrorIs(t, err, c.outcome, c)
+		s.Inject(Fault{})
+		require.Equal(t, c.stored, count(t, s), c)
+	}
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	s := NewFaultStore(memstore.New())
+	attempts, failed := 0, errors.New("failed")
+	run := func(outcome error) error {
+		attempts = 0
+		return s.InTx(t.Context(), func(ctx context.Context) error {
+			attempts++
+			if _, err := s.Create(ctx, somewhere, draftOf("a")); err != nil {
+				return err
+			}
+			return outcome
+		})
+	}
+	s.Retry(3)
+	require.ErrorIs(t, run(failed), failed)
+	require.Equal(t, 3, attempts)
+	require.Zero(t, count(t, s))
+	require.NoError(t, run(nil), "each attempt finds nothing of those before it")
+	require.Equal(t, 3, attempts)
+	require.Equal(t, 1, count(t, s))
+	s.Retry(0)
+	require.ErrorIs(t, run(nil), store.ErrUniqueness)
+	require.Equal(t, 1, attempts)
+}
+
+func TestStaleStore(t *testing.T) {
+	t.Parallel()
+	primary, replica := NewFaultStore(memstore.New()), memstore.New()
+	primary.Retry(2)
+	s := NewStaleStore(primary, replica)
+	_, err := s.Create(t.Context(), somewhere, draftOf("a"))
+	require.NoError(t, err)
+	failed := errors.New("failed")
+	for _, outcome := range []error{failed, nil} {
+		require.ErrorIs(t, s.InTx(t.Context(), func(ctx context.Context) error {
+			_, err := s.Create(ctx, somewhere, draftOf("b"))
+			require.NoError(t, err)
+			_, err = s.Get(ctx, somewhere, draftOf("a").Ref)
+			require.NoError(t, err, "a transaction reads from the primary")
+			return outcome
+		}), outcome)
+	}
+	require.Zero(t, count(t, s))
+	require.Equal(t, 2, count(t, primary))
+	require.NoError(t, s.CatchUp(t.Context()))
+	require.Equal(t, 2, count(t, s))
+	require.NoError(t, s.CatchUp(t.Context()), "nothing is repeated twice")
+
+	// What the replica refuses is told, and stays to be done.
+	_, err = replica.Create(t.Context(), somewhere, draftOf("c"))
+	require.NoError(t, err)
+	_, err = s.Create(t.Context(), somewhere, draftOf("c"))
+	require.NoError(t, err)
+	require.ErrorIs(t, s.CatchUp(t.Context()), store.ErrUniqueness)
+	_, err = replica.Delete(t.Context(), somewhere, draftOf("c").Ref, store.Write{At: start})
+	require.NoError(t, err)
+	require.NoError(t, s.CatchUp(t.Context()))
+	require.Equal(t, 3, count(t, s))
+}
