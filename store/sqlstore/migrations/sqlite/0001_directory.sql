@@ -1,0 +1,91 @@
+-- One row for each scope that was ever written to. Other tables refer to its number, which is never used again.
+CREATE TABLE scim_directories (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection TEXT NOT NULL,
+    tenant     TEXT NOT NULL,
+    UNIQUE (connection, tenant)
+);
+
+-- Resources in the order of their creation. user_name, external_id and display_name hold folded texts, created and modified
+-- microseconds since 1970, members how many members a group has, terms what scim_values holds of the resource. A slot is 0 where the
+-- value is unique, so that the key decides who holds it, and the resource's number otherwise.
+CREATE TABLE scim_resources (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    directory    INTEGER NOT NULL,
+    type         TEXT    NOT NULL,
+    id           TEXT    NOT NULL,
+    version      INTEGER NOT NULL,
+    created      INTEGER NOT NULL,
+    modified     INTEGER NOT NULL,
+    members      INTEGER NOT NULL,
+    user_slot    INTEGER NOT NULL,
+    display_slot INTEGER NOT NULL,
+    user_name    TEXT,
+    external_id  TEXT,
+    display_name TEXT,
+    active       INTEGER,
+    display      TEXT    NOT NULL,
+    terms        TEXT    NOT NULL,
+    document     TEXT    NOT NULL,
+    UNIQUE (directory, id)
+);
+CREATE INDEX scim_resources_order ON scim_resources (directory, type, number);
+CREATE UNIQUE INDEX scim_resources_user_name ON scim_resources (directory, type, user_name, user_slot) WHERE user_name IS NOT NULL;
+CREATE UNIQUE INDEX scim_resources_display_name ON scim_resources (directory, type, display_name, display_slot) WHERE display_name IS NOT NULL;
+CREATE INDEX scim_resources_external_id ON scim_resources (directory, type, external_id) WHERE external_id IS NOT NULL;
+
+-- Other indexed values: e-mail addresses, attributes that the host chose, and unique ones.
+CREATE TABLE scim_values (
+    directory INTEGER NOT NULL,
+    type      TEXT    NOT NULL,
+    path      TEXT    NOT NULL,
+    value     TEXT    NOT NULL,
+    slot      INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    PRIMARY KEY (directory, type, path, value, slot)
+) WITHOUT ROWID;
+
+-- Memberships by the numbers of both resources.
+CREATE TABLE scim_members (
+    holder INTEGER NOT NULL,
+    member INTEGER NOT NULL,
+    PRIMARY KEY (holder, member)
+) WITHOUT ROWID;
+CREATE INDEX scim_members_by_member ON scim_members (member, holder);
+
+-- How many resources of a type there are, by block of numbers: totals, and where to start skipping.
+CREATE TABLE scim_counts (
+    directory INTEGER NOT NULL,
+    type      TEXT    NOT NULL,
+    block     INTEGER NOT NULL,
+    resources INTEGER NOT NULL,
+    PRIMARY KEY (directory, type, block)
+) WITHOUT ROWID;
+
+-- The attributes whose values scim_values holds, chosen when the database is empty.
+CREATE TABLE scim_indexed (
+    path TEXT NOT NULL PRIMARY KEY
+);
+
+CREATE TABLE scim_connections (
+    number            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id                TEXT    NOT NULL UNIQUE,
+    tenant            TEXT    NOT NULL,
+    display_name      TEXT    NOT NULL,
+    identity_provider TEXT    NOT NULL,
+    policy            TEXT    NOT NULL,
+    strict            INTEGER NOT NULL,
+    created           INTEGER NOT NULL
+);
+CREATE INDEX scim_connections_by_tenant ON scim_connections (tenant, number);
+
+-- Of a token's text, only the SHA-256 and the last four characters are kept.
+CREATE TABLE scim_tokens (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    connection TEXT    NOT NULL,
+    digest     BLOB    NOT NULL UNIQUE,
+    last_four  TEXT    NOT NULL,
+    created    INTEGER NOT NULL,
+    expires    INTEGER
+);
+CREATE INDEX scim_tokens_by_connection ON scim_tokens (connection);
