@@ -1,7 +1,8 @@
-// Command quickstart serves SCIM from memory and prints how to connect an identity provider, or curl, to it.
+// Command quickstart serves SCIM from an SQLite file, or from PostgreSQL, and prints how to connect an identity provider, or curl, to it.
 //
 // It shows what a host does: open a store, issue a connection and its token, build the handler, mount it before the host's own
-// routes, and run the server with timeouts and a graceful end. Everything is gone when it stops.
+// routes, and run the server with timeouts and a graceful end. Started again on the same database, it serves the same connection;
+// its token was printed when it was minted, and cannot be printed again.
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 
 	"github.com/scimkit/scim"
 	"github.com/scimkit/scim/dialect"
-	"github.com/scimkit/scim/store/memstore"
+	"github.com/scimkit/scim/store"
 )
 
 func main() {
@@ -48,8 +49,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 picks a free one")
-	flags.StringVar(&o.db, "db", "memory", "where resources are kept; only memory")
-	flags.StringVar(&o.postgres, "postgres", "", "not supported: resources are kept in memory")
+	flags.StringVar(&o.db, "db", "scim.db", "SQLite `file` to keep resources in; memory keeps them in the process only")
+	flags.StringVar(&o.postgres, "postgres", "", "`URL` of a PostgreSQL database to keep resources in; several processes may share it")
 	idp := flags.String("idp", string(dialect.Generic), "identity provider of the connection: "+fmt.Sprint(dialect.IdentityProviders()))
 	flags.StringVar(&o.token, "token", "", "the connection's `token`, at least 32 characters, instead of a minted one")
 	flags.IntVar(&o.rate, "rate", scim.DefaultRate, "requests per second that the connection may send; 0: any number")
@@ -61,10 +62,10 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case o.postgres != "":
-		return o, errors.New("-postgres is not supported: resources are kept in memory")
-	case o.db != "memory":
-		return o, fmt.Errorf("-db %s is not supported: resources are kept in memory, and memory is the only value", o.db)
+	case o.db == "":
+		return o, errors.New("-db is empty: it is a file, or " + inMemory)
+	case o.postgres != "" && isSet(flags, "db"):
+		return o, errors.New("-db and -postgres exclude each other")
 	case !o.idp.Known():
 		return o, fmt.Errorf("-idp %s is not known; it is one of %v", o.idp, dialect.IdentityProviders())
 	case o.rate < 0:
@@ -73,8 +74,16 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
+// inMemory is the value of -db that is no file.
+const inMemory = "memory"
+
+func isSet(flags *flag.FlagSet, name string) (set bool) {
+	flags.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
+
 // run serves until the process is told to stop.
-func run(args []string, stdout, stderr io.Writer) error {
+func run(args []string, stdout, stderr io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o, err := parse(args, stderr)
@@ -86,18 +95,26 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	memory := memstore.New()
-	connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: memory})
+	defer func() { _ = listener.Close() }() // a second time, if it was served
+	directory, where, shut, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
-	greeting, err := connect(ctx, connections, o, "http://"+listener.Addr().String()+"/scim/v2")
+	defer func() { err = errors.Join(err, shut()) }()
+	connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: directory})
 	if err != nil {
 		return err
+	}
+	connection, token, err := connect(ctx, directory, connections, o)
+	if err != nil {
+		return err
+	}
+	greeting := greeting{
+		BaseURL: "http://" + listener.Addr().String() + "/scim/v2", BearerToken: token, ConnectionID: connection.ID, Tenant: connection.Tenant,
 	}
 	handler, err := scim.New(scim.Config{
 		BaseURL:     greeting.BaseURL,
-		Store:       memory,
+		Store:       directory,
 		Verifier:    connections,
 		Events:      scim.LogEvents(logger),
 		Logger:      logger,
@@ -106,26 +123,41 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := greeting.print(stdout, o.json); err != nil {
+	if err := greeting.print(stdout, where, o.json); err != nil {
 		return err
 	}
 	return serve(ctx, listener, handler.Mount(http.NotFoundHandler()))
 }
 
-// connect creates the connection of the one tenant, and its token.
-func connect(ctx context.Context, connections *scim.Connections, o options, baseURL string) (greeting, error) {
+// connect finds the connection of the one tenant, or creates it with a token, both or neither. Of several processes that start at the
+// same time on one database, one does. token is empty if there is none that may be shown.
+func connect(ctx context.Context, d directory, connections *scim.Connections, o options) (connection scim.Connection, token string, err error) {
 	const tenant = "demo"
-	connection, err := connections.Create(ctx, scim.ConnectionDraft{Tenant: tenant, DisplayName: "Quickstart", IdentityProvider: o.idp})
-	if err != nil {
-		return greeting{}, err
+	err = store.InTx(ctx, d, func(ctx context.Context) error {
+		draft := scim.ConnectionDraft{Tenant: tenant, DisplayName: "Quickstart", IdentityProvider: o.idp}
+		connection, err = connections.Create(ctx, draft)
+		if err == nil && o.token == "" {
+			token, _, err = connections.IssueToken(ctx, connection.ID)
+		}
+		return err
+	})
+	if errors.Is(err, scim.ErrConnectionExists) {
+		var existing []scim.Connection
+		if existing, err = d.Connections(ctx, tenant); err == nil {
+			connection = existing[0]
+		}
 	}
-	token := o.token
-	if token != "" {
-		_, err = connections.AddToken(ctx, connection.ID, token)
-	} else {
-		token, _, err = connections.IssueToken(ctx, connection.ID)
+	if err != nil || o.token == "" {
+		return connection, token, err
 	}
-	return greeting{BaseURL: baseURL, BearerToken: token, ConnectionID: connection.ID, Tenant: tenant}, err
+	_, err = connections.AddToken(ctx, connection.ID, o.token)
+	if errors.Is(err, store.ErrExists) { // added by an earlier run: it must still be this connection's
+		var credential scim.Credential
+		if credential, err = connections.VerifyToken(ctx, o.token); err == nil && credential.Connection.ID != connection.ID {
+			err = errors.New("-token is a token of another connection")
+		}
+	}
+	return connection, o.token, err
 }
 
 func limiter(perSecond int) scim.RateLimiter {
@@ -138,25 +170,29 @@ func limiter(perSecond int) scim.RateLimiter {
 // greeting is what whoever configures the identity provider needs.
 type greeting struct {
 	BaseURL      string `json:"base_url"`
-	BearerToken  string `json:"bearer_token"`
+	BearerToken  string `json:"bearer_token,omitempty"` // only when it was minted, or given by -token
 	ConnectionID string `json:"connection_id"`
 	Tenant       string `json:"tenant"`
 }
 
-func (g greeting) print(w io.Writer, asJSON bool) error {
+func (g greeting) print(w io.Writer, where string, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(g)
 	}
-	_, err := fmt.Fprintf(w, `SCIM is served, from memory, at
+	shown, set := g.BearerToken, g.BearerToken
+	if g.BearerToken == "" {
+		shown, set = "as printed when this database was new; -token adds another one", "..."
+	}
+	_, err := fmt.Fprintf(w, `SCIM is served, from %[4]s, at
 
     base URL  %[1]s
     token     %[2]s
 
 In the identity provider, paste both. In another terminal:
 
-    export SCIM=%[1]s TOKEN=%[2]s
+    export SCIM=%[1]s TOKEN=%[3]s
     curl -s -H "Authorization: Bearer $TOKEN" $SCIM/Users
-`, g.BaseURL, g.BearerToken)
+`, g.BaseURL, shown, set, where)
 	return err
 }
 
