@@ -171,7 +171,9 @@ func (x *exchange) request() directory.Request {
 // writing is what the directory needs to know of the exchange for a write.
 func (x *exchange) writing(condition wire.Condition) directory.Request {
 	q := x.request()
-	q.Emit = x.emit
+	if x.h.config.Events != nil {
+		q.Emit = x.emit
+	}
 	if condition.Conditional() {
 		q.Check = func(v store.Version) error {
 			_, err := condition.Check(wire.Opaque(v))

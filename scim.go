@@ -131,9 +131,6 @@ func (c Config) withDefaults() Config {
 	if c.NewID == nil {
 		c.NewID = uuid.New
 	}
-	if c.Events == nil {
-		c.Events = EventFunc(func(context.Context, Event) error { return nil })
-	}
 	return c
 }
 

@@ -65,9 +65,9 @@ func openDB(b *testing.B, driver, dsn string, spoken filter.Dialect) *sql.DB {
 // clients is how many goroutines write at the same time.
 const clients = 8
 
-// BenchmarkSQLCreate stores users through sqlstore, each in a transaction with room for an event, and the same documents through one
-// INSERT each, beside each other in small turns, so that both meet the same disk. ratio is how many users sqlstore stores in the time
-// of one INSERT. SQLite has room for one writer, so the INSERTs wait for each other in turn.
+// BenchmarkSQLCreate stores users through sqlstore, each for itself and then each in a transaction with room for an event, and the same
+// documents through one INSERT each, beside each other in small turns, so that all meet the same disk. ratio is how many users sqlstore
+// stores in the time of one INSERT. SQLite has room for one writer, so the INSERTs wait for each other in turn.
 func BenchmarkSQLCreate(b *testing.B) {
 	for _, d := range databases {
 		b.Run(d.name, func(b *testing.B) {
@@ -89,30 +89,39 @@ func BenchmarkSQLCreate(b *testing.B) {
 				_, err := insert.Exec(draft.ID, string(draft.Document.JSON()))
 				return err
 			}
-			create := func(draft store.Draft) error {
-				return store.InTx(context.Background(), s, func(ctx context.Context) error {
-					_, err := s.Create(ctx, benchScope, draft)
-					return err
-				})
+			create := func(ctx context.Context, draft store.Draft) error {
+				_, err := s.Create(ctx, benchScope, draft)
+				return err
 			}
+			createInTx := func(draft store.Draft) error {
+				return store.InTx(context.Background(), s, func(ctx context.Context) error { return create(ctx, draft) })
+			}
+			require.NoError(b, createInTx(draft(b, userType(b), 0))) // the first one makes the directory
 			rt := userType(b)
 			const turn = 400
-			var inserting, creating time.Duration
+			var inserting, creating, creatingInTx time.Duration
 			rounds, number := 0, 0
-			for b.Loop() {
+			some := func() []store.Draft {
 				drafts := make([]store.Draft, turn)
 				for i := range drafts {
 					number++
 					drafts[i] = draft(b, rt, number)
 				}
+				return drafts
+			}
+			for b.Loop() {
+				drafts := some()
 				inserting += together(b, drafts, raw)
-				creating += together(b, drafts, create)
+				creating += together(b, drafts, func(d store.Draft) error { return create(context.Background(), d) })
+				creatingInTx += together(b, some(), createInTx)
 				rounds++
 			}
 			per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(rounds*turn) }
 			b.ReportMetric(per(inserting), "ns/insert")
 			b.ReportMetric(per(creating), "ns/create")
 			b.ReportMetric(float64(inserting)/float64(creating), "ratio")
+			b.ReportMetric(per(creatingInTx), "ns/create-in-tx")
+			b.ReportMetric(float64(inserting)/float64(creatingInTx), "ratio-in-tx")
 		})
 	}
 }

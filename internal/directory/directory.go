@@ -79,7 +79,11 @@ func (d *Directory) Create(ctx context.Context, q Request, rt *schema.ResourceTy
 		Ref: store.Ref{Type: rt.Name, ID: d.NewID()}, At: d.now(),
 		Document: document, Unique: q.keys(rt, rt.Keys(tree), tree), Members: input.Members,
 	}
-	err = d.transact(ctx, func(ctx context.Context) error {
+	transact := d.transact
+	if q.Emit == nil { // nothing else is to be committed with it
+		transact = alone
+	}
+	err = transact(ctx, func(ctx context.Context) error {
 		applied, err := d.Store.Create(ctx, q.Scope, draft)
 		var unknown *store.UnknownMembersError
 		if errors.As(err, &unknown) && q.Policy.UnknownMembers == dialect.UnknownMembersSkip {
@@ -128,10 +132,12 @@ func (e *emitError) Unwrap() error { return e.cause }
 // transact runs f in a transaction, or as it is on a store that has none.
 func (d *Directory) transact(ctx context.Context, f func(context.Context) error) error {
 	if d.Transactor == nil {
-		return f(ctx)
+		return alone(ctx, f)
 	}
 	return store.InTx(ctx, d.Transactor, f)
 }
+
+func alone(ctx context.Context, f func(context.Context) error) error { return f(ctx) }
 
 func tooManyMembers(rt *schema.ResourceType, limit int) error {
 	return &patch.Error{

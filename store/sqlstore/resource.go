@@ -115,13 +115,19 @@ func (c call) load(ctx context.Context, ref store.Ref, how statement) (*record, 
 
 // Create implements store.Store.
 func (s *Store) Create(ctx context.Context, scope store.Scope, draft store.Draft) (applied store.Applied, err error) {
+	r, stored, err := s.createAtOnce(ctx, scope, draft)
+	if err != nil {
+		return store.Applied{}, err
+	}
+	if stored {
+		return store.Applied{Resource: r.resource(), Changed: true}, nil
+	}
 	err = s.write(ctx, scope, func(ctx context.Context, c call) error {
 		members, err := c.resolve(ctx, draft.Members)
 		if err != nil {
 			return err
 		}
-		at := draft.At.UnixMicro()
-		r := &record{ref: draft.Ref, version: 1, created: at, modified: at, members: int64(len(members)), document: draft.Document.JSON()}
+		r := drafted(draft, len(members))
 		if err := c.insert(ctx, r, draft); err != nil {
 			return err
 		}
@@ -135,6 +141,34 @@ func (s *Store) Create(ctx context.Context, scope store.Scope, draft store.Draft
 	return applied, err
 }
 
+func drafted(draft store.Draft, members int) *record {
+	at := draft.At.UnixMicro()
+	return &record{ref: draft.Ref, version: 1, created: at, modified: at, members: int64(members), document: draft.Document.JSON()}
+}
+
+// createAtOnce stores a resource whose creation is all that is to be committed and fits into one statement, which PostgreSQL commits
+// by itself: to begin and end a transaction would cost two more round trips. Where it stored nothing, a transaction finds out why.
+func (s *Store) createAtOnce(ctx context.Context, scope store.Scope, draft store.Draft) (r *record, stored bool, err error) {
+	if s.config.Dialect != filter.PostgreSQL || s.joined(ctx) != nil || len(draft.Members) > 0 {
+		return nil, false, nil
+	}
+	c, err := s.open(ctx, scope)
+	if err != nil {
+		return nil, false, err
+	}
+	cols := s.columns(draft.Document, draft.Unique)
+	held, free := split(cols.terms)
+	if c.directory == 0 || len(held) > 0 || len(free) > maxTogether {
+		return nil, false, nil
+	}
+	r = drafted(draft, 0)
+	_, err = c.exec(ctx, createAtOnce[len(free)], c.creation(r, cols, free)...)
+	if uniqueViolation(err) || retryable(err) {
+		return nil, false, nil
+	}
+	return r, err == nil, err
+}
+
 const newRecord = `
 INSERT INTO scim_resources (directory, type, id, created, modified, members, user_name, external_id, display_name, active, display, terms,
 	document, number, user_slot, display_slot, version) `
@@ -145,7 +179,9 @@ SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, n.number, CASE WHEN ? THEN 0 ELSE 
 FROM (SELECT 1 + coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'scim_resources'), 0) AS number) AS n WHERE true
 ON CONFLICT DO NOTHING RETURNING number`, ``)
 	// createRecord is by the number of indexed values. It is all of a creation in one statement, since each costs PostgreSQL a round trip.
-	createRecord = [maxTogether + 1]statement{createWith(0), createWith(1), createWith(2), createWith(3)}
+	createRecord = createWith("ON CONFLICT DO NOTHING", "SELECT number FROM r")
+	// createAtOnce fails where createRecord does nothing, and returns nothing: outside of a transaction that is the cheaper way.
+	createAtOnce = createWith("", "SELECT WHERE false")
 
 	dropRecord = both(`DELETE FROM scim_resources WHERE number = ?`)
 	idTaken    = both(`SELECT count(*) FROM scim_resources WHERE directory = ? AND id = ?`)
@@ -158,44 +194,52 @@ SELECT count(*) FROM scim_resources WHERE directory = ? AND type = ? AND display
 // maxTogether is how many indexed values are stored in the statement that stores the resource.
 const maxTogether = 3
 
-func createWith(terms int) statement {
-	text := `
+func createWith(conflict, result string) (by [maxTogether + 1]statement) {
+	for terms := range by {
+		text := `
 WITH r AS (` + newRecord + `
 	SELECT CAST(? AS bigint), CAST(? AS text), CAST(? AS text), CAST(? AS bigint), CAST(? AS bigint), CAST(? AS bigint), CAST(? AS text),
 		CAST(? AS text), CAST(? AS text), CAST(? AS boolean), CAST(? AS text), CAST(? AS text), CAST(? AS text), n.number,
 		CASE WHEN ? THEN 0 ELSE n.number END, CASE WHEN ? THEN 0 ELSE n.number END, 1
 	FROM (SELECT nextval('scim_numbers') AS number) AS n
-	ON CONFLICT DO NOTHING RETURNING directory, type, number),
+	` + conflict + ` RETURNING directory, type, number),
 c AS (
 	INSERT INTO scim_counts (directory, type, block, shard, resources)
 	SELECT directory, type, number / ` + strconv.Itoa(blockSize) + `, pg_backend_pid() % 16, 1 FROM r` + addCounts + `)`
-	if terms > 0 {
-		text += `,
+		if terms > 0 {
+			text += `,
 v AS (
 	INSERT INTO scim_values (directory, type, path, value, slot, number) SELECT r.directory, r.type, t.path, t.value, r.number, r.number
 	FROM r, (VALUES (CAST(? AS text), CAST(? AS text))` + strings.Repeat(", (?, ?)", terms-1) + `) AS t (path, value))`
+		}
+		by[terms] = either(``, text+" "+result)
 	}
-	return either(``, text+` SELECT number FROM r`)
+	return by
+}
+
+// creation returns the arguments of the statement that stores a new resource, with the values in together.
+func (c call) creation(r *record, cols columns, together []term) []any {
+	r.terms = encodeTerms(cols.terms)
+	args := []any{
+		c.directory, r.ref.Type, r.ref.ID, r.created, r.modified, r.members,
+		cols.userName, cols.externalID, cols.displayName, cols.active, cols.display, r.terms, string(r.document), cols.userHeld, cols.displayHeld,
+	}
+	for _, t := range together {
+		args = append(args, t.Path, t.Value)
+	}
+	return args
 }
 
 // insert stores a new resource, whose number it sets. UniquenessError: the id or a unique value is taken, and nothing was stored.
 func (c call) insert(ctx context.Context, r *record, draft store.Draft) error {
 	cols := c.s.columns(draft.Document, draft.Unique)
-	r.terms = encodeTerms(cols.terms)
 	held, free := split(cols.terms)
-	args := []any{
-		c.directory, r.ref.Type, r.ref.ID, r.created, r.modified, r.members,
-		cols.userName, cols.externalID, cols.displayName, cols.active, cols.display, r.terms, string(r.document), cols.userHeld, cols.displayHeld,
-	}
 	how, together := addRecord, free[:0]
 	if c.s.config.Dialect == filter.PostgreSQL {
 		together = free[:min(len(free), maxTogether)]
 		how = createRecord[len(together)]
-		for _, t := range together {
-			args = append(args, t.Path, t.Value)
-		}
 	}
-	err := c.row(ctx, how, args, &r.number)
+	err := c.row(ctx, how, c.creation(r, cols, together), &r.number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c.taken(ctx, r, cols, draft.Unique)
 	}

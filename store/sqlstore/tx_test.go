@@ -476,8 +476,10 @@ func TestTransactionsRunAgain(t *testing.T) {
 			}
 			r.driver.Inject(dbtest.Fault{On: dbtest.Commit, N: 1, Times: 1000, Err: fault})
 			before := r.everything(t)
-			_, err := r.Create(t.Context(), scope, draft(t, "User", "never"))
-			require.ErrorIs(t, err, fault)
+			require.ErrorIs(t, r.InTx(t.Context(), func(ctx context.Context) error {
+				_, err := r.Create(ctx, scope, draft(t, "User", "never"))
+				return err
+			}), fault)
 			require.Equal(t, before, r.everything(t))
 			r.driver.Heal()
 		}
@@ -728,5 +730,31 @@ func TestCancelledBesideOthers(t *testing.T) {
 		checkConsistency(t, r.d, r.db)
 		require.Equal(t, 0, r.db.Stats().InUse)
 		covers(t, "S-23")
+	})
+}
+
+// TestCreationByItself fails each statement of a creation that is no part of a transaction: what the database undid is tried again, and
+// what stands in its way is named.
+func TestCreationByItself(t *testing.T) {
+	t.Parallel()
+	onEachRig(t, func(t *testing.T, r rig) {
+		create := func(name string) error {
+			_, err := r.Create(t.Context(), scope, draft(t, "User", name))
+			return err
+		}
+		require.NoError(t, create("first"))
+		for n, fault := range r.retried() {
+			r.driver.Inject(dbtest.Fault{On: dbtest.Statement, N: 1, Times: 1, Err: fault})
+			require.NoError(t, create(fmt.Sprint("undone ", n)))
+			require.Equal(t, 1, r.driver.Fired())
+		}
+		r.driver.Inject(dbtest.Fault{On: dbtest.Statement, N: 1, Times: 1, Err: dbtest.ErrIO})
+		require.Error(t, create("lost"))
+		r.driver.Heal()
+		var taken *store.UniquenessError
+		require.ErrorAs(t, create("first"), &taken)
+		require.Equal(t, "userName", taken.Path)
+		require.Len(t, storedRows(t, r.db), 1+len(r.retried()))
+		checkConsistency(t, r.d, r.db)
 	})
 }
