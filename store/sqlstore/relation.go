@@ -62,9 +62,11 @@ func (c call) relations(ctx context.Context, records []*record) func(r *record, 
 var (
 	sizes = both(`
 SELECT r.number, r.id, r.members FROM scim_resources AS r WHERE r.directory = ? AND r.id IN {texts}`)
+	// The page is taken first, and then joined: where statistics are old, the whole group would be joined, and then sorted.
 	membersOfOne = both(`
-SELECT m.holder, m.member, r.id, r.type, r.display FROM scim_members AS m JOIN scim_resources AS r ON r.number = m.member
-WHERE m.holder = ? AND m.member > ? ORDER BY m.member LIMIT ?`)
+SELECT m.holder, m.member, r.id, r.type, r.display
+FROM (SELECT holder, member FROM scim_members WHERE holder = ? AND member > ? ORDER BY member LIMIT ?) AS m
+JOIN scim_resources AS r ON r.number = m.member ORDER BY m.member`)
 	membersOfMany = both(`
 SELECT m.holder, m.member, r.id, r.type, r.display FROM scim_members AS m JOIN scim_resources AS r ON r.number = m.member
 WHERE m.holder IN {numbers} ORDER BY m.holder, m.member`)
