@@ -15,6 +15,7 @@ type Document struct {
 	typ      *ResourceType
 	makeJSON sync.Once
 	makeTree sync.Once
+	treeOf   *ResourceType // whose tree it is, once made
 	err      error
 }
 
@@ -36,18 +37,29 @@ func (d *Document) JSON() []byte {
 }
 
 // Tree returns the attributes as a tree of rt, which must not be changed. It fails on JSON that does not fit the schema, which
-// only a store that changed a document can cause.
+// only a store that changed a document can cause. The tree is kept for the type that asked first: attributes are told apart by
+// identity, so that a type that was compiled separately needs a tree of its own.
 func (d *Document) Tree(rt *ResourceType) (*Node, error) {
 	d.makeTree.Do(func() {
 		if d.tree != nil {
+			d.treeOf = d.typ
 			return
 		}
-		d.err = strict.ReadString(string(d.json), func(r *strict.Reader) (err error) {
-			d.tree, err = rt.decodeStored(r)
-			return err
-		})
+		d.treeOf = rt
+		d.tree, d.err = rt.decodeDocument(d.json)
 	})
+	if d.treeOf != rt {
+		return rt.decodeDocument(d.JSON())
+	}
 	return d.tree, d.err
+}
+
+func (rt *ResourceType) decodeDocument(json []byte) (tree *Node, err error) {
+	err = strict.ReadString(string(json), func(r *strict.Reader) (err error) {
+		tree, err = rt.decodeStored(r)
+		return err
+	})
+	return tree, err
 }
 
 // Wire returns the attributes as they go to a client by default: JSON that starts with "schemas". Documents that a store kept
