@@ -30,8 +30,8 @@ const (
 	pkgElimity   = "github.com/elimity-com/scim/schema"
 	pkgFilterAST = "github.com/scim2/filter-parser/v2"
 	pkgJSONText  = "github.com/go-json-experiment/json/jsontext"
+	pkgJSON      = "github.com/go-json-experiment/json" // bodies of the management API: neither repeated nor unknown names
 	pkgText      = "golang.org/x/text/"
-	pkgRate      = "golang.org/x/time/rate"
 	pkgLiquid    = "github.com/osteele/liquid"
 	pkgWebhooks  = "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	pkgSQLite    = "modernc.org/sqlite"
@@ -62,10 +62,12 @@ var ladder = map[string]importRow{
 	"internal/wire":      {ours: upToStore, theirs: []string{pkgJSONText}},
 	"internal/discovery": {ours: append(slices.Clone(upToStore), "internal/wire")},
 	"internal/directory": {ours: upToStore},
+	"internal/mapping":   {ours: []string{"internal/schema", "filter"}, theirs: []string{pkgLiquid}},
+	"internal/openapi":   {},
 	".": {
 		ours: append(slices.Clone(upToStore),
-			"internal/uuid", "internal/token", "internal/wire", "internal/discovery", "internal/directory"),
-		theirs: []string{pkgElimity, pkgLiquid, pkgRate, pkgText},
+			"internal/uuid", "internal/token", "internal/wire", "internal/discovery", "internal/directory", "internal/openapi"),
+		theirs: []string{pkgElimity, pkgJSON, pkgText},
 	},
 	"webhook": {ours: append(slices.Clone(upToStore), "."), theirs: []string{pkgWebhooks}},
 	"examples/": {
@@ -84,14 +86,14 @@ var knownModules = [][]string{
 		"github.com/elimity-com/scim",        // core schemas, and the types in which hosts declare their own
 		"github.com/scim2/filter-parser/v2",  // the syntax tree of filters and paths
 		"github.com/go-json-experiment/json", // strict tokenizer
-		"github.com/osteele/liquid",          // expressions of attribute mappings
+		"github.com/osteele/liquid",          // reads the expressions of attribute mappings, which admins write in its language
 		"github.com/standard-webhooks/standard-webhooks/libraries",
 		"golang.org/x/text", // Unicode case, width and normal forms
-		"golang.org/x/time", // token buckets
 	},
 	{ // tests and examples
 		"github.com/anishathalye/porcupine",
 		"github.com/jackc/pgx/v5",
+		"github.com/santhosh-tekuri/jsonschema/v6", // answers of the management API against its OpenAPI document
 		"github.com/stretchr/testify",
 		"go.uber.org/goleak",
 		"modernc.org/sqlite",
