@@ -12,6 +12,8 @@ var (
 	ErrVersion    = errors.New("store: the resource has another version") // 412, or a retry where the client set no condition
 	ErrScope      = errors.New("store: the scope is empty")               // a mistake of the caller's: 500
 	ErrExists     = errors.New("store: there is one already")             // of connections and tokens, see ConnectionStore
+	ErrLimit      = errors.New("store: there are as many as may be")      // of a tenant's active connections, see ConnectionStore
+	ErrCursor     = errors.New("store: the cursor is not valid")          // of a journal
 )
 
 // UniquenessError is an ErrUniqueness that names the attribute.

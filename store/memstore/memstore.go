@@ -30,6 +30,7 @@ type Store struct {
 	mu          sync.RWMutex
 	directories map[store.Scope]*directory
 	connections connections
+	journals    journals
 }
 
 // New returns an empty store.
@@ -43,6 +44,8 @@ var (
 	_ store.MemberLister    = (*Store)(nil)
 	_ store.GroupLister     = (*Store)(nil)
 	_ store.ConnectionStore = (*Store)(nil)
+	_ store.Purger          = (*Store)(nil)
+	_ store.JournalStore    = (*Store)(nil)
 )
 
 // directory is what one Scope holds.

@@ -71,6 +71,8 @@ func checkTables(t testing.TB, d target, db *sql.DB) {
 	checkValues(t, db, rows)
 	checkMembers(t, db, rows)
 	checkCounts(t, db, rows)
+	checkConnections(t, db)
+	checkJournal(t, db)
 }
 
 func storedRows(t testing.TB, db *sql.DB) (rows []storedRow) {
@@ -207,6 +209,51 @@ func checkCounts(t testing.TB, db *sql.DB, rows []storedRow) {
 	require.Equal(t, want, have, "the counts of the resources")
 }
 
+// checkConnections: every token is of a connection, and no slot of a connection holds two.
+func checkConnections(t testing.TB, db *sql.DB) {
+	t.Helper()
+	known := map[string]bool{}
+	query(t, db, "SELECT id, tenant, status, policy, revision FROM scim_connections", func(s *sql.Rows) error {
+		var id, tenant, policy string
+		var status store.ConnectionStatus
+		var revision int64
+		err := s.Scan(&id, &tenant, &status, &policy, &revision)
+		require.NoError(t, store.Scope{Connection: id, Tenant: tenant}.Check())
+		require.Contains(t, []store.ConnectionStatus{store.StatusActive, store.StatusDisabled, store.StatusDeleted}, status)
+		require.True(t, json.Valid([]byte(policy)), policy)
+		require.Positive(t, revision)
+		known[id] = true
+		return err
+	})
+	slots := map[string]bool{}
+	query(t, db, "SELECT id, connection, slot, digest FROM scim_tokens", func(s *sql.Rows) error {
+		var id, connection string
+		var slot store.TokenSlot
+		var digest []byte
+		err := s.Scan(&id, &connection, &slot, &digest)
+		require.True(t, known[connection], "the token %s of a connection that does not exist", id)
+		require.Len(t, digest, len(store.Digest{}))
+		require.Contains(t, []store.TokenSlot{store.SlotNone, store.SlotCurrent, store.SlotNext}, slot)
+		require.False(t, slots[connection+" "+string(slot)], "two tokens of %s are %s", connection, slot)
+		slots[connection+" "+string(slot)] = slot != store.SlotNone
+		return err
+	})
+}
+
+// checkJournal: the columns of an entry are what stands in it.
+func checkJournal(t testing.TB, db *sql.DB) {
+	t.Helper()
+	query(t, db, "SELECT failed, entry FROM scim_journal", func(s *sql.Rows) error {
+		var failed bool
+		var text string
+		err := s.Scan(&failed, &text)
+		var entry store.JournalEntry
+		require.NoError(t, json.Unmarshal([]byte(text), &entry), text)
+		require.Equal(t, entry.Failed(), failed, text)
+		return err
+	})
+}
+
 // checkEvents: the host heard of every step of every version, once and in whole transactions.
 func checkEvents(t testing.TB, db *sql.DB) {
 	t.Helper()
@@ -247,6 +294,23 @@ func upTo(n int64) (numbers []int64) {
 		numbers = append(numbers, i+1)
 	}
 	return numbers
+}
+
+// rowsOf renders the rows of a table, in the order of their numbers.
+func rowsOf(t testing.TB, db *sql.DB, table string) (rows []string) {
+	t.Helper()
+	query(t, db, "SELECT * FROM "+table+" ORDER BY number", func(s *sql.Rows) error {
+		columns, err := s.Columns()
+		require.NoError(t, err)
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		err = s.Scan(into...)
+		rows = append(rows, fmt.Sprint(table, values))
+		return err
+	})
+	return rows
 }
 
 func query(t testing.TB, db *sql.DB, text string, f func(*sql.Rows) error) {

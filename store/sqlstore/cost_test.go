@@ -20,6 +20,8 @@ func TestStatements(t *testing.T) {
 	t.Parallel()
 	onEachRig(t, func(t *testing.T, r rig) {
 		ctx := t.Context()
+		r.populate(t)
+		r.connect(t)
 		for i := range 60 {
 			r.create(ctx, t, "User", fmt.Sprint("u", i))
 		}
@@ -91,7 +93,26 @@ func TestStatements(t *testing.T) {
 				return err
 			}},
 			{"the groups of 50 users", 1, 1, func(ctx context.Context) error { _, err := r.Groups(ctx, scope, all); return err }},
-			{"a call in a transaction", 1, 1, func(ctx context.Context) error { _, err := r.Connections(ctx, "t"); return err }},
+			{"a tenant's connections", 1, 1, func(ctx context.Context) error { _, err := r.Connections(ctx, "t"); return err }},
+			{"Create a connection with two tokens", 6, 5, func(ctx context.Context) error {
+				return r.CreateConnection(ctx, link("new"), tokensOf("new", 2), 9)
+			}},
+			{"Update a connection", 3, 2, func(ctx context.Context) error { return r.UpdateConnection(ctx, link("c"), nil, 9) }},
+			{"Update two tokens and add one", 7, 6, func(ctx context.Context) error {
+				return r.UpdateConnection(ctx, link("new"), tokensOf("new", 3), 9)
+			}},
+			{"a token", 1, 1, func(ctx context.Context) error { _, _, err := r.FindToken(ctx, "c 1", store.Digest{}); return err }},
+			{"the tokens of many connections", 1, 1, func(ctx context.Context) error { _, err := r.Tokens(ctx, all...); return err }},
+			{"Add 60 entries to the journal", 2, 1, func(ctx context.Context) error { return r.AppendJournal(ctx, entriesOf("c", 60)) }},
+			{"a page of the journal", 1, 1, func(ctx context.Context) error {
+				_, err := r.Journal(ctx, "c", store.JournalQuery{Limit: 20})
+				return err
+			}},
+			{"Trim the journal", 2, 1, func(ctx context.Context) error { return r.TrimJournal(ctx, "c", 1) }},
+			{"Purge a directory in one round", 7, 6, func(ctx context.Context) error {
+				_, err := r.Purge(ctx, link("gone").Scope(), 100)
+				return err
+			}},
 		} {
 			before := r.driver.Counts().Statements
 			require.NoError(t, test.call(ctx), test.name)
@@ -101,6 +122,7 @@ func TestStatements(t *testing.T) {
 			}
 			require.Equal(t, most, r.driver.Counts().Statements-before, test.name)
 		}
+		require.NoError(t, r.purge(ctx, 100))
 		checkConsistency(t, r.d, r.db)
 	})
 }

@@ -70,6 +70,8 @@ var (
 	_ store.MemberLister    = (*Store)(nil)
 	_ store.GroupLister     = (*Store)(nil)
 	_ store.ConnectionStore = (*Store)(nil)
+	_ store.Purger          = (*Store)(nil)
+	_ store.JournalStore    = (*Store)(nil)
 )
 
 // alwaysIndexed has no column of its own, since a user has many.

@@ -29,6 +29,12 @@ var errFailed = errors.New("failed")
 // draft is a resource to create, with the name as its id.
 func draft(t testing.TB, typ, name string, members ...string) store.Draft {
 	t.Helper()
+	return draftWith(t, "", typ, name, members...)
+}
+
+// draftWith is draft with more attributes, as ",\"name\":value".
+func draftWith(t testing.TB, more, typ, name string, members ...string) store.Draft {
+	t.Helper()
 	attribute, urn := "userName", userURN
 	if typ == "Group" {
 		attribute, urn = "displayName", groupURN
@@ -37,7 +43,7 @@ func draft(t testing.TB, typ, name string, members ...string) store.Draft {
 	require.NoError(t, err)
 	rt := known[typ]
 	d := store.Draft{Ref: store.Ref{Type: typ, ID: name}, At: time.UnixMicro(1), Members: members}
-	require.NoError(t, strict.Read([]byte(`{"schemas":["`+urn+`"],"`+attribute+`":"`+name+`"}`), func(r *strict.Reader) error {
+	require.NoError(t, strict.Read([]byte(`{"schemas":["`+urn+`"],"`+attribute+`":"`+name+`"`+more+`}`), func(r *strict.Reader) error {
 		input, err := rt.Decode(r, dialect.NewReport(false, dialect.Policy{}))
 		if err == nil {
 			d.Document, d.Unique = rt.Document(input.Tree), rt.Keys(input.Tree)
@@ -99,6 +105,9 @@ func (r rig) everything(t testing.TB) (all []string) {
 		all = append(all, fmt.Sprint("member ", holder, member))
 		return err
 	})
+	for _, table := range []string{"scim_connections", "scim_tokens", "scim_journal"} {
+		all = append(all, rowsOf(t, r.db, table)...)
+	}
 	return append(all, r.notes(t)...)
 }
 
@@ -317,6 +326,7 @@ func TestCancelledBefore(t *testing.T) {
 	onEachRig(t, func(t *testing.T, r rig) {
 		r.create(t.Context(), t, "User", "a")
 		r.create(t.Context(), t, "Group", "g", "a")
+		r.connect(t)
 		before := r.everything(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -333,15 +343,25 @@ func TestCancelledBefore(t *testing.T) {
 			},
 			"Groups":           func() error { _, err := r.Groups(ctx, scope, []string{"a"}); return err },
 			"InTx":             func() error { return r.InTx(ctx, func(context.Context) error { return nil }) },
-			"CreateConnection": func() error { return r.CreateConnection(ctx, store.Connection{ID: "c", Tenant: "t"}, 1) },
+			"CreateConnection": func() error { return r.CreateConnection(ctx, link("new"), nil, 1) },
+			"UpdateConnection": func() error { return r.UpdateConnection(ctx, link("c"), nil, 1) },
+			"Connection":       func() error { _, err := r.Connection(ctx, link("c").Scope()); return err },
 			"Connections":      func() error { _, err := r.Connections(ctx, "t"); return err },
-			"CreateToken":      func() error { return r.CreateToken(ctx, store.Token{ID: "t", Connection: "c"}) },
-			"FindToken":        func() error { _, _, err := r.FindToken(ctx, "t", store.Digest{}); return err },
+			"Tokens":           func() error { _, err := r.Tokens(ctx, "c"); return err },
+			"FindToken":        func() error { _, _, err := r.FindToken(ctx, "c 1", store.Digest{}); return err },
+			"UseTokens":        func() error { return r.UseTokens(ctx, map[string]time.Time{"c 1": time.UnixMicro(9)}) },
+			"Deleted":          func() error { _, err := r.Deleted(ctx, 9); return err },
+			"Forget":           func() error { return r.Forget(ctx, link("gone").Scope()) },
+			"ForgetTokens":     func() error { return r.ForgetTokens(ctx, time.UnixMicro(9)) },
+			"Purge":            func() error { _, err := r.Purge(ctx, scope, 9); return err },
+			"AppendJournal":    func() error { return r.AppendJournal(ctx, entriesOf("c", 1)) },
+			"Journal":          func() error { _, err := r.Journal(ctx, "c", store.JournalQuery{Limit: 9}); return err },
+			"TrimJournal":      func() error { return r.TrimJournal(ctx, "c", 0) },
+			"ExpireJournal":    func() error { return r.ExpireJournal(ctx, time.UnixMicro(9)) },
 		} {
 			require.ErrorIs(t, call(), context.Canceled, name)
 		}
 		require.Equal(t, before, r.everything(t))
-		require.Empty(t, column[string](t, r.db, "SELECT id FROM scim_connections"))
 	})
 }
 
@@ -355,20 +375,23 @@ func TestCancelledDuring(t *testing.T) {
 		}
 		r.create(t.Context(), t, "Group", "g", "u0", "u1")
 		r.create(t.Context(), t, "Group", "h", "u1")
-		for name, write := range map[string]func(ctx context.Context) error{
-			"Create": func(ctx context.Context) error {
+		r.populate(t)
+		r.connect(t)
+		writes := []change{
+			{"Create", func(ctx context.Context) error {
 				_, err := r.Create(ctx, scope, draft(t, "Group", "new", "u0", "u1"))
 				return err
-			},
-			"Update": func(ctx context.Context) error {
+			}},
+			{"Update", func(ctx context.Context) error {
 				_, err := r.Update(ctx, scope, store.Ref{Type: "Group", ID: "g"}, members("u2", "u3"), store.Write{At: time.UnixMicro(9)})
 				return err
-			},
-			"Delete": func(ctx context.Context) error {
+			}},
+			{"Delete", func(ctx context.Context) error {
 				_, err := r.Delete(ctx, scope, store.Ref{Type: "User", ID: "u1"}, store.Write{At: time.UnixMicro(9)})
 				return err
-			},
-		} {
+			}},
+		}
+		for _, write := range append(writes, r.changesOfConnections()...) {
 			for n, done := 1, false; !done; n++ {
 				before := r.everything(t)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -379,14 +402,14 @@ func TestCancelledDuring(t *testing.T) {
 					}
 				})
 				err := r.InTx(ctx, func(ctx context.Context) error {
-					return errors.Join(write(ctx), r.note(ctx, name))
+					return errors.Join(write.do(ctx), r.note(ctx, write.name))
 				})
 				r.driver.Watch(nil)
 				cancel()
 				if err != nil {
-					require.Equal(t, before, r.everything(t), "%s, cancelled at statement %d", name, n)
+					require.Equal(t, before, r.everything(t), "%s, cancelled at statement %d", write.name, n)
 				} else {
-					require.NotEqual(t, before, r.everything(t), name)
+					require.NotEqual(t, before, r.everything(t), write.name)
 				}
 				checkConsistency(t, r.d, r.db)
 				done = seen < n
@@ -421,10 +444,13 @@ func TestPoolOfOne(t *testing.T) {
 		c.must(t, 400, "POST", "/Groups", groupBody("i", "nobody"))
 		c.must(t, 204, "DELETE", "/Users/"+a.ID, nil)
 		s := d.store(t, db)
-		require.NoError(t, s.CreateConnection(t.Context(), store.Connection{ID: "c", Tenant: "t"}, 1))
-		require.NoError(t, s.CreateToken(t.Context(), store.Token{ID: "t", Connection: "c"}))
+		rig{Store: s, d: d, db: db}.connect(t)
 		require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
-			_, _, err := s.FindToken(ctx, "t", store.Digest{})
+			_, _, err := s.FindToken(ctx, "c 1", store.Digest{})
+			require.NoError(t, err)
+			_, err = s.Journal(ctx, "c", store.JournalQuery{Limit: 2})
+			require.NoError(t, err)
+			_, err = s.Purge(ctx, link("gone").Scope(), 1)
 			require.NoError(t, err)
 			_, err = s.Connections(ctx, "t")
 			require.NoError(t, err)

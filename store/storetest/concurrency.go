@@ -20,6 +20,7 @@ var concurrencyTests = []test{
 	{"who is deleted joins no group", users | groups, false, testDeleteAgainstAdd},
 	{"members of the same groups are deleted at once", users | groups, false, testParallelDeletes},
 	{"nobody comes between read and write", transactions, true, testCounter},
+	{"nobody comes between read and change of a connection", transactions | connections, false, testLinkCounter},
 	{"transactions meet in two groups", transactions | users | groups, false, testCrossing},
 	{"transactions are seen as a whole", transactions, true, testWholeTransactions},
 }
@@ -245,6 +246,24 @@ func testCounter(r *rig) {
 	last := r.get(x.Ref)
 	equal(r, "the version", last.Version, 1+crowd)
 	equal(r, "the count", r.kept(r.typ, last.Document).Get(nameAttribute(r.typ)).Text(), fmt.Sprint(crowd))
+}
+
+// testLinkCounter is testCounter for a connection: the transaction that reads it keeps others from it.
+func testLinkCounter(r *rig) {
+	link := r.link()
+	r.add(link)
+	r.allWin("transactions that read and change a connection", together(func(int) error {
+		return r.tx.InTx(r.Context(), func(ctx context.Context) error {
+			got, err := r.links.Connection(ctx, link.Scope())
+			if err != nil {
+				return err
+			}
+			got.DisplayName = fmt.Sprint(got.Revision)
+			return r.links.UpdateConnection(ctx, got, nil, 0)
+		})
+	}))
+	link.DisplayName, link.Revision = fmt.Sprint(crowd), crowd+1
+	r.linked("the connection", link)
 }
 
 // testCrossing writes to two groups in opposite orders: a deadlock is the store's to resolve. There are few of them, since a

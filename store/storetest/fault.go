@@ -55,6 +55,8 @@ var (
 	_ store.MemberLister    = (*FaultStore)(nil)
 	_ store.GroupLister     = (*FaultStore)(nil)
 	_ store.ConnectionStore = (*FaultStore)(nil)
+	_ store.Purger          = (*FaultStore)(nil)
+	_ store.JournalStore    = (*FaultStore)(nil)
 )
 
 // Inject lets a call fail, in place of what was injected before. The zero Fault lets none fail.
@@ -110,6 +112,12 @@ func faulty[T, A any](s *FaultStore, do func(T) (A, error)) (answer A, err error
 	return answer, err
 }
 
+// faultyDo is faulty for calls that answer with an error only.
+func faultyDo[T any](s *FaultStore, do func(T) error) error {
+	_, err := faulty(s, func(inner T) (struct{}, error) { return struct{}{}, do(inner) })
+	return err
+}
+
 // Create implements store.Store.
 func (s *FaultStore) Create(ctx context.Context, scope store.Scope, draft store.Draft) (store.Applied, error) {
 	return faulty(s, func(inner store.Store) (store.Applied, error) { return inner.Create(ctx, scope, draft) })
@@ -145,40 +153,6 @@ func (s *FaultStore) Groups(ctx context.Context, scope store.Scope, members []st
 	return faulty(s, func(inner store.GroupLister) (map[string][]store.Group, error) {
 		return inner.Groups(ctx, scope, members)
 	})
-}
-
-// CreateConnection implements store.ConnectionStore.
-func (s *FaultStore) CreateConnection(ctx context.Context, connection store.Connection, limit int) error {
-	_, err := faulty(s, func(inner store.ConnectionStore) (struct{}, error) {
-		return struct{}{}, inner.CreateConnection(ctx, connection, limit)
-	})
-	return err
-}
-
-// Connections implements store.ConnectionStore.
-func (s *FaultStore) Connections(ctx context.Context, tenant string) ([]store.Connection, error) {
-	return faulty(s, func(inner store.ConnectionStore) ([]store.Connection, error) { return inner.Connections(ctx, tenant) })
-}
-
-// CreateToken implements store.ConnectionStore.
-func (s *FaultStore) CreateToken(ctx context.Context, token store.Token) error {
-	_, err := faulty(s, func(inner store.ConnectionStore) (struct{}, error) { return struct{}{}, inner.CreateToken(ctx, token) })
-	return err
-}
-
-// found is the answer of FindToken.
-type found struct {
-	token      store.Token
-	connection store.Connection
-}
-
-// FindToken implements store.ConnectionStore.
-func (s *FaultStore) FindToken(ctx context.Context, id string, digest store.Digest) (store.Token, store.Connection, error) {
-	f, err := faulty(s, func(inner store.ConnectionStore) (f found, err error) {
-		f.token, f.connection, err = inner.FindToken(ctx, id, digest)
-		return f, err
-	})
-	return f.token, f.connection, err
 }
 
 // faultTx marks a context that carries a transaction of a FaultStore.

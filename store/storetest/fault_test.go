@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,13 +31,21 @@ func optional(ctx context.Context, s interface {
 	store.MemberLister
 	store.GroupLister
 	store.ConnectionStore
+	store.Purger
+	store.JournalStore
 }) (errs []error) {
 	_, members := s.Members(ctx, somewhere, store.MemberQuery{Groups: []string{"g"}, Limit: 1})
 	_, groups := s.Groups(ctx, somewhere, []string{"u"})
+	_, link := s.Connection(ctx, somewhere)
 	_, links := s.Connections(ctx, "t")
+	_, tokens := s.Tokens(ctx, "c")
 	_, _, find := s.FindToken(ctx, "", store.Digest{})
-	return append(errs, s.InTx(ctx, func(context.Context) error { return nil }), members, groups, links, find,
-		s.CreateConnection(ctx, store.Connection{}, 0), s.CreateToken(ctx, store.Token{}))
+	_, deleted := s.Deleted(ctx, 1)
+	_, purge := s.Purge(ctx, somewhere, 1)
+	_, journal := s.Journal(ctx, "c", store.JournalQuery{Limit: 1})
+	return append(errs, s.InTx(ctx, func(context.Context) error { return nil }), members, groups, link, links, tokens, find, deleted, purge, journal,
+		s.CreateConnection(ctx, store.Connection{}, nil, 0), s.UpdateConnection(ctx, store.Connection{}, nil, 0), s.UseTokens(ctx, nil),
+		s.Forget(ctx, somewhere), s.ForgetTokens(ctx, start), s.AppendJournal(ctx, nil), s.TrimJournal(ctx, "c", 1), s.ExpireJournal(ctx, start))
 }
 
 // A wrapper has what the store in it has.
@@ -177,4 +186,71 @@ func TestStaleStore(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.CatchUp(t.Context()))
 	require.Equal(t, 3, count(t, s))
+}
+
+// What a StaleStore was given is the caller's again, also before the replica knows of it.
+func TestStaleConnections(t *testing.T) {
+	t.Parallel()
+	primary, replica := memstore.New(), memstore.New()
+	s := NewStaleStore(primary, replica)
+	link := store.Connection{ID: somewhere.Connection, Tenant: somewhere.Tenant, Status: store.StatusActive, Revision: 1}
+	gone := store.Connection{ID: "gone", Tenant: somewhere.Tenant, Status: store.StatusActive, Revision: 1}
+	tokens := []store.Token{
+		{ID: "1", Connection: link.ID, Digest: store.Digest{1}}, {ID: "2", Connection: link.ID, Digest: store.Digest{2}, RevokedAt: longAgo},
+	}
+	require.NoError(t, s.CreateConnection(t.Context(), link, tokens, 1))
+	require.NoError(t, s.CreateConnection(t.Context(), gone, nil, 0))
+	clear(tokens)
+	tokens = []store.Token{{ID: "3", Connection: link.ID, Digest: store.Digest{3}}}
+	require.NoError(t, s.UpdateConnection(t.Context(), link, tokens, 1))
+	clear(tokens)
+	gone.Status = store.StatusDeleted
+	require.NoError(t, s.UpdateConnection(t.Context(), gone, nil, 0))
+	used := map[string]time.Time{"1": start}
+	require.NoError(t, s.UseTokens(t.Context(), used))
+	used["1"] = start.Add(time.Hour)
+	require.NoError(t, s.ForgetTokens(t.Context(), start))
+	entries := []store.JournalEntry{
+		{Connection: link.ID, Time: longAgo}, {Connection: link.ID, Time: start}, {Connection: link.ID, Time: start, Rules: []string{"rule"}},
+	}
+	require.NoError(t, s.AppendJournal(t.Context(), entries))
+	clear(entries[2].Rules)
+	clear(entries)
+	require.NoError(t, s.ExpireJournal(t.Context(), start))
+	require.NoError(t, s.TrimJournal(t.Context(), link.ID, 1))
+	_, err := s.Create(t.Context(), somewhere, draftOf("a"))
+	require.NoError(t, err)
+
+	state := func(s store.ConnectionStore) []any {
+		one, err := s.Connection(t.Context(), somewhere)
+		require.NoError(t, err)
+		all, err := s.Connections(t.Context(), somewhere.Tenant)
+		require.NoError(t, err)
+		tokens, err := s.Tokens(t.Context(), link.ID)
+		require.NoError(t, err)
+		token, _, err := s.FindToken(t.Context(), "1", store.Digest{})
+		require.NoError(t, err)
+		deleted, err := s.Deleted(t.Context(), 9)
+		require.NoError(t, err)
+		page, err := s.(store.JournalStore).Journal(t.Context(), link.ID, store.JournalQuery{Limit: 9})
+		require.NoError(t, err)
+		require.Len(t, page.Entries, 1)
+		return []any{one, all, tokens, token, deleted, page}
+	}
+	_, err = s.Connection(t.Context(), somewhere)
+	require.ErrorIs(t, err, store.ErrNotFound, "the replica lags behind")
+	want := state(primary)
+	require.NoError(t, s.CatchUp(t.Context()))
+	require.Equal(t, want, state(s))
+	require.Equal(t, want, state(replica))
+
+	more, err := s.Purge(t.Context(), somewhere, 9)
+	require.NoError(t, err)
+	require.False(t, more)
+	require.NoError(t, s.Forget(t.Context(), gone.Scope()))
+	require.Equal(t, 1, count(t, s))
+	require.Equal(t, want, state(s))
+	require.NoError(t, s.CatchUp(t.Context()))
+	require.Zero(t, count(t, s))
+	require.Equal(t, state(primary), state(s))
 }

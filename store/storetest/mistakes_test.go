@@ -460,7 +460,7 @@ var mutants = []mutant{
 	}},
 	{"never rolls back", []string{
 		"Transactions/roll back on an error", "Transactions/roll back on a panic", "Transactions/roll back memberships", "Transactions/nest",
-		"Transactions/hide what is not committed", "Transactions/roll back connections",
+		"Transactions/hide what is not committed", "Transactions/with connections", "Transactions/with a purge",
 	}, noTransactions},
 	{"turns panics into errors", []string{"Transactions/roll back on a panic"}, func(h *hooked) {
 		h.inTx = func(ctx context.Context, f func(context.Context) error) (err error) {
@@ -492,7 +492,8 @@ var mutants = []mutant{
 			return h.Store.InTx(ctx, func(ctx context.Context) error { return f(context.WithValue(ctx, inside{}, true)) })
 		}
 	}},
-	{"gives transactions up after a failed call", []string{"Transactions/go on after a failed call", "Transactions/go on after unknown members"}, aborted},
+	{"gives transactions up after a failed call", []string{"Transactions/go on after a failed call", "Transactions/go on after unknown members",
+		"Transactions/go on after refused changes of connections"}, aborted},
 	{"goes on when the request has ended", []string{"Transactions/that are canceled"}, func(h *hooked) {
 		h.inTx = func(ctx context.Context, f func(context.Context) error) error {
 			return h.Store.InTx(context.WithoutCancel(ctx), f)
@@ -560,44 +561,6 @@ var mutants = []mutant{
 		}
 	}},
 	{"shows half a transaction", []string{"Concurrency/transactions are seen as a whole"}, halfSeen},
-	{"orders connections by id", []string{"Connections/are kept"}, func(h *hooked) {
-		h.links = func(ctx context.Context, tenant string) ([]store.Connection, error) {
-			list, err := h.Store.Connections(ctx, tenant)
-			slices.SortFunc(list, func(a, b store.Connection) int { return strings.Compare(a.ID, b.ID) })
-			return list, err
-		}
-	}},
-	{"allows one connection more", []string{"Connections/are limited per tenant", "Connections/concurrent creations"}, func(h *hooked) {
-		h.connect = func(ctx context.Context, connection store.Connection, limit int) error {
-			if limit > 0 {
-				limit++
-			}
-			return h.Store.CreateConnection(ctx, connection, limit)
-		}
-	}},
-	{"falls back to the digest", []string{"Connections/tokens"}, func(h *hooked) {
-		h.find = func(ctx context.Context, id string, digest store.Digest) (store.Token, store.Connection, error) {
-			token, connection, err := h.Store.FindToken(ctx, id, digest)
-			if err != nil {
-				return h.Store.FindToken(ctx, "", digest)
-			}
-			return token, connection, nil
-		}
-	}},
-	{"keeps seconds of tokens", []string{"Connections/tokens"}, func(h *hooked) {
-		h.token = func(ctx context.Context, token store.Token) error {
-			token.ExpiresAt = token.ExpiresAt.Truncate(time.Second)
-			return h.Store.CreateToken(ctx, token)
-		}
-	}},
-	{"accepts a token again", []string{"Connections/tokens that are refused", "Connections/concurrent creations"}, func(h *hooked) {
-		h.token = func(ctx context.Context, token store.Token) error {
-			if err := h.Store.CreateToken(ctx, token); !errors.Is(err, store.ErrExists) {
-				return err
-			}
-			return nil
-		}
-	}},
 	{"runs a statement per resource", []string{"Cost/does not grow with the directory"}, func(h *hooked) {
 		listing(h, func(*store.Query) {}, func(_ store.Query, p *store.Page) {
 			for range p.Total {

@@ -310,6 +310,9 @@ func aborted(h *hooked) {
 		applied, err := h.Store.Update(ctx, scope, ref, change, w)
 		return applied, spoil(ctx, err)
 	}
+	h.connect = func(ctx context.Context, c store.Connection, tokens []store.Token, limit int) error {
+		return spoil(ctx, h.Store.CreateConnection(ctx, c, tokens, limit))
+	}
 }
 
 const inner = "STORETEST_MUTANTS"
@@ -334,7 +337,7 @@ func TestSuiteFindsMistakes(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	found := map[string]bool{}
-	for _, m := range mutants {
+	for _, m := range slices.Concat(mutants, ledgerMutants) {
 		for _, test := range m.finds {
 			found[test] = true
 			name := strings.ReplaceAll(m.name+"/"+test, " ", "_")
@@ -358,7 +361,7 @@ func TestSuiteFindsMistakes(t *testing.T) {
 }
 
 func runMutants(t *testing.T) {
-	for _, m := range mutants {
+	for _, m := range slices.Concat(mutants, ledgerMutants) {
 		t.Run(m.name, func(t *testing.T) {
 			for _, name := range m.finds {
 				t.Run(name, func(t *testing.T) {

@@ -23,6 +23,8 @@ type rig struct {
 	lister  store.MemberLister
 	grouper store.GroupLister
 	links   store.ConnectionStore
+	journal store.JournalStore
+	purger  store.Purger
 	scope   store.Scope
 	typ     string // what tests of resources in general use
 	ticks   int
@@ -46,6 +48,12 @@ func (k *kit) rig(t *testing.T, typ string) *rig {
 	}
 	if k.has&connections != 0 {
 		r.links = s.(store.ConnectionStore)
+	}
+	if k.has&journals != 0 {
+		r.journal = s.(store.JournalStore)
+	}
+	if k.has&purging != 0 {
+		r.purger = s.(store.Purger)
 	}
 	return r
 }

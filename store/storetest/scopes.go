@@ -63,6 +63,12 @@ func (r *rig) calls(target store.Resource) []call {
 			return err
 		}})
 	}
+	if r.purger != nil {
+		list = append(list, call{"Purge", func(ctx context.Context, scope store.Scope) error {
+			_, err := r.purger.Purge(ctx, scope, 10)
+			return err
+		}})
+	}
 	return list
 }
 

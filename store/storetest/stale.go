@@ -37,6 +37,8 @@ var (
 	_ store.MemberLister    = (*StaleStore)(nil)
 	_ store.GroupLister     = (*StaleStore)(nil)
 	_ store.ConnectionStore = (*StaleStore)(nil)
+	_ store.Purger          = (*StaleStore)(nil)
+	_ store.JournalStore    = (*StaleStore)(nil)
 )
 
 // CatchUp repeats on the replica what was committed on the primary. An error is that of a write which the replica refuses.
@@ -114,6 +116,12 @@ func written[T, A any](ctx context.Context, s *StaleStore, do func(ctx context.C
 	return answer, err
 }
 
+// writtenDo is written for calls that answer with an error only.
+func writtenDo[T any](ctx context.Context, s *StaleStore, do func(ctx context.Context, target T) error) error {
+	_, err := written(ctx, s, func(ctx context.Context, target T) (struct{}, error) { return struct{}{}, do(ctx, target) })
+	return err
+}
+
 // Create implements store.Store.
 func (s *StaleStore) Create(ctx context.Context, scope store.Scope, draft store.Draft) (store.Applied, error) {
 	draft.Members, draft.Unique = slices.Clone(draft.Members), slices.Clone(draft.Unique)
@@ -172,38 +180,4 @@ func (s *StaleStore) Groups(ctx context.Context, scope store.Scope, members []st
 		return nil, err
 	}
 	return from.Groups(ctx, scope, members)
-}
-
-// CreateConnection implements store.ConnectionStore.
-func (s *StaleStore) CreateConnection(ctx context.Context, connection store.Connection, limit int) error {
-	_, err := written(ctx, s, func(ctx context.Context, target store.ConnectionStore) (struct{}, error) {
-		return struct{}{}, target.CreateConnection(ctx, connection, limit)
-	})
-	return err
-}
-
-// Connections implements store.ConnectionStore.
-func (s *StaleStore) Connections(ctx context.Context, tenant string) ([]store.Connection, error) {
-	from, err := read[store.ConnectionStore](ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return from.Connections(ctx, tenant)
-}
-
-// CreateToken implements store.ConnectionStore.
-func (s *StaleStore) CreateToken(ctx context.Context, token store.Token) error {
-	_, err := written(ctx, s, func(ctx context.Context, target store.ConnectionStore) (struct{}, error) {
-		return struct{}{}, target.CreateToken(ctx, token)
-	})
-	return err
-}
-
-// FindToken implements store.ConnectionStore.
-func (s *StaleStore) FindToken(ctx context.Context, id string, digest store.Digest) (store.Token, store.Connection, error) {
-	from, err := read[store.ConnectionStore](ctx, s)
-	if err != nil {
-		return store.Token{}, store.Connection{}, err
-	}
-	return from.FindToken(ctx, id, digest)
 }

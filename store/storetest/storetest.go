@@ -13,7 +13,8 @@
 // calls a store.
 //
 // Limits: the suite knows users and groups of the core schemas and writes a few thousand resources. It uses package testing and
-// nothing beyond what package store itself depends on. Speed is not tested, cost is, as a number of SQL statements.
+// nothing beyond what package store itself depends on. Speed is not tested, cost is, as a number of SQL statements. What reaches all
+// tenants (ForgetTokens, ExpireJournal) is called with times before 1973.
 package storetest
 
 import (
@@ -90,6 +91,9 @@ var contract = []group{
 	{"Transactions", transactionTests},
 	{"Concurrency", concurrencyTests},
 	{"Connections", connectionTests},
+	{"Tokens", tokenTests},
+	{"Journal", journalTests},
+	{"Purge", purgeTests},
 }
 
 // test is one property of stores. It runs for each type that the store keeps, if eachType is set, and otherwise once.
@@ -109,6 +113,8 @@ const (
 	memberGroups        // store.GroupLister
 	transactions        // store.Transactor
 	connections         // store.ConnectionStore
+	journals            // store.JournalStore
+	purging             // store.Purger
 	wholeDocuments      // Harness.Attributes is nil
 	mintedOutside       // Harness.OwnIDs is not set
 	statements          // Harness.Statements
@@ -124,6 +130,8 @@ var shortOf = []struct {
 	{memberGroups, "groups of members: the store is no store.GroupLister, or declines"},
 	{transactions, "transactions: the store is no store.Transactor, or declines"},
 	{connections, "connections: the store is no store.ConnectionStore, or declines"},
+	{journals, "journals: the store is no store.JournalStore, or declines"},
+	{purging, "purging: the store is no store.Purger, or declines"},
 	{wholeDocuments, "whole documents: Harness.Attributes lists what the store keeps"},
 	{mintedOutside, "ids of the caller's: Harness.OwnIDs is set"},
 	{statements, "counted statements: Harness.Statements is nil"},
@@ -214,6 +222,14 @@ func (k *kit) probe(t *testing.T) {
 	if x, ok := s.(store.ConnectionStore); ok {
 		_, err := x.Connections(ctx, nobody.Tenant)
 		set(connections, accepts(err))
+	}
+	if x, ok := s.(store.JournalStore); ok {
+		_, err := x.Journal(ctx, nobody.Connection, store.JournalQuery{Limit: 1})
+		set(journals, accepts(err))
+	}
+	if x, ok := s.(store.Purger); ok {
+		_, err := x.Purge(ctx, nobody, 1)
+		set(purging, accepts(err))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/scimkit/scim/internal/claim"
 	"github.com/scimkit/scim/patch"
@@ -29,17 +30,38 @@ type hooked struct {
 	members func(context.Context, store.Scope, store.MemberQuery) (store.MemberPage, error)
 	groups  func(context.Context, store.Scope, []string) (map[string][]store.Group, error)
 	inTx    func(context.Context, func(context.Context) error) error
-	connect func(context.Context, store.Connection, int) error
-	links   func(context.Context, string) ([]store.Connection, error)
-	token   func(context.Context, store.Token) error
-	find    func(context.Context, string, store.Digest) (store.Token, store.Connection, error)
+	ledger
+}
+
+// ledger is the methods of hooked for connections, journals and purging.
+type ledger struct {
+	connect      func(context.Context, store.Connection, []store.Token, int) error
+	reconnect    func(context.Context, store.Connection, []store.Token, int) error
+	link         func(context.Context, store.Scope) (store.Connection, error)
+	links        func(context.Context, string) ([]store.Connection, error)
+	tokens       func(context.Context, ...string) ([]store.Token, error)
+	find         func(context.Context, string, store.Digest) (store.Token, store.Connection, error)
+	use          func(context.Context, map[string]time.Time) error
+	deleted      func(context.Context, int) ([]store.Connection, error)
+	forget       func(context.Context, store.Scope) error
+	forgetTokens func(context.Context, time.Time) error
+	note         func(context.Context, []store.JournalEntry) error
+	journal      func(context.Context, string, store.JournalQuery) (store.JournalPage, error)
+	trim         func(context.Context, string, int) error
+	expire       func(context.Context, time.Time) error
+	purge        func(context.Context, store.Scope, int) (bool, error)
 }
 
 func newHooked() *hooked {
 	m := memstore.New()
 	return &hooked{
 		Store: m, before: func() {}, create: m.Create, get: m.Get, list: m.List, update: m.Update, delete: m.Delete, members: m.Members,
-		groups: m.Groups, inTx: m.InTx, connect: m.CreateConnection, links: m.Connections, token: m.CreateToken, find: m.FindToken,
+		groups: m.Groups, inTx: m.InTx,
+		ledger: ledger{
+			connect: m.CreateConnection, reconnect: m.UpdateConnection, link: m.Connection, links: m.Connections, tokens: m.Tokens,
+			find: m.FindToken, use: m.UseTokens, deleted: m.Deleted, forget: m.Forget, forgetTokens: m.ForgetTokens,
+			note: m.AppendJournal, journal: m.Journal, trim: m.TrimJournal, expire: m.ExpireJournal, purge: m.Purge,
+		},
 	}
 }
 
@@ -83,20 +105,62 @@ func (h *hooked) InTx(ctx context.Context, f func(context.Context) error) error 
 	return h.inTx(ctx, f)
 }
 
-func (h *hooked) CreateConnection(ctx context.Context, connection store.Connection, limit int) error {
-	return h.connect(ctx, connection, limit)
+func (h *hooked) CreateConnection(ctx context.Context, c store.Connection, tokens []store.Token, limit int) error {
+	return h.connect(ctx, c, tokens, limit)
+}
+
+func (h *hooked) UpdateConnection(ctx context.Context, c store.Connection, tokens []store.Token, limit int) error {
+	return h.reconnect(ctx, c, tokens, limit)
+}
+
+func (h *hooked) Connection(ctx context.Context, scope store.Scope) (store.Connection, error) {
+	return h.link(ctx, scope)
 }
 
 func (h *hooked) Connections(ctx context.Context, tenant string) ([]store.Connection, error) {
 	return h.links(ctx, tenant)
 }
 
-func (h *hooked) CreateToken(ctx context.Context, token store.Token) error {
-	return h.token(ctx, token)
+func (h *hooked) Tokens(ctx context.Context, connections ...string) ([]store.Token, error) {
+	return h.tokens(ctx, connections...)
 }
 
 func (h *hooked) FindToken(ctx context.Context, id string, digest store.Digest) (store.Token, store.Connection, error) {
 	return h.find(ctx, id, digest)
+}
+
+func (h *hooked) UseTokens(ctx context.Context, used map[string]time.Time) error {
+	return h.use(ctx, used)
+}
+
+func (h *hooked) Deleted(ctx context.Context, limit int) ([]store.Connection, error) {
+	return h.deleted(ctx, limit)
+}
+
+func (h *hooked) Forget(ctx context.Context, scope store.Scope) error { return h.forget(ctx, scope) }
+
+func (h *hooked) ForgetTokens(ctx context.Context, before time.Time) error {
+	return h.forgetTokens(ctx, before)
+}
+
+func (h *hooked) AppendJournal(ctx context.Context, entries []store.JournalEntry) error {
+	return h.note(ctx, entries)
+}
+
+func (h *hooked) Journal(ctx context.Context, connection string, query store.JournalQuery) (store.JournalPage, error) {
+	return h.journal(ctx, connection, query)
+}
+
+func (h *hooked) TrimJournal(ctx context.Context, connection string, keep int) error {
+	return h.trim(ctx, connection, keep)
+}
+
+func (h *hooked) ExpireJournal(ctx context.Context, before time.Time) error {
+	return h.expire(ctx, before)
+}
+
+func (h *hooked) Purge(ctx context.Context, scope store.Scope, limit int) (bool, error) {
+	return h.purge(ctx, scope, limit)
 }
 
 // ownIDs mints ids as a table with an integer key does.

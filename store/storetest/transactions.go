@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/scimkit/scim/patch"
 	"github.com/scimkit/scim/store"
@@ -22,7 +23,9 @@ var transactionTests = []test{
 	{"that are canceled", transactions, true, testCanceled},
 	{"hide what is not committed", transactions, true, testHidden},
 	{"run hooks after the commit", transactions, true, testHooks},
-	{"roll back connections", transactions | connections, false, testRollbackConnections},
+	{"with connections", transactions | connections, false, testLinkTransactions},
+	{"go on after refused changes of connections", transactions | connections, false, testRefusalsInTx},
+	{"with a purge", transactions | purging, false, testPurgeInTx},
 }
 
 var errFailed = errors.New("storetest: the transaction fails")
@@ -349,20 +352,60 @@ func testHooks(r *rig) {
 	same(r, "the hooks that ran after a commit", ran, []string{"first, version 2", "second, version 2"})
 }
 
-func testRollbackConnections(r *rig) {
-	link := r.link()
-	for range 2 {
-		r.inTx(errFailed, func(ctx context.Context) error {
-			r.ok(r.links.CreateConnection(ctx, link, 1), "CreateConnection in a transaction")
-			token := r.token(link.ID)
-			r.ok(r.links.CreateToken(ctx, token), "CreateToken in a transaction")
-			_, _, err := r.links.FindToken(ctx, token.ID, store.Digest{})
-			r.ok(err, "FindToken in a transaction")
-			return errFailed
+// testLinkTransactions changes connections and tokens in every way, and checks what a transaction sees of that, and what is left of it
+// when it fails.
+func testLinkTransactions(r *rig) {
+	link, gone := r.link(), r.link()
+	gone.Tenant = link.Tenant
+	one, two, old, lost := r.token(link.ID), r.token(link.ID), r.token(link.ID), r.token(gone.ID)
+	spare := r.token(link.ID)
+	old.RevokedAt = longAgo.AddDate(1, 0, 0)
+	r.add(link, one, old, spare)
+	r.add(gone, lost)
+	gone = r.end(gone, longAgo.Add(5*time.Hour))
+	added := r.linkOf(link.Tenant)
+	first := r.token(added.ID)
+	before := r.state(r.Context(), link.Tenant)
+	change, used := link, r.now()
+	change.DisplayName, change.Status = "changed", store.StatusDisabled
+	next := one
+	next.Name, next.Slot = "changed", store.SlotNext
+	var within string
+	write := func(outcome error) {
+		r.Helper()
+		r.inTx(outcome, func(ctx context.Context) error {
+			r.ok(r.links.CreateConnection(ctx, added, []store.Token{first}, 2), "CreateConnection in a transaction")
+			r.ok(r.links.UpdateConnection(ctx, change, []store.Token{next, two}, 0), "UpdateConnection in a transaction")
+			r.ok(r.links.UseTokens(ctx, map[string]time.Time{one.ID: used, spare.ID: used}), "UseTokens in a transaction")
+			if outcome != nil { // once committed, it would take tokens of other tests along
+				r.ok(r.links.ForgetTokens(ctx, old.RevokedAt.Add(time.Hour)), "ForgetTokens in a transaction")
+				_, _, err := r.links.FindToken(ctx, old.ID, store.Digest{})
+				r.fails(err, store.ErrNotFound, "FindToken in a transaction of a token that it forgot")
+			}
+			r.ok(r.links.Forget(ctx, gone.Scope()), "Forget in a transaction")
+			r.foundIn(ctx, "a token of a connection from the transaction", first, added)
+			own, _ := r.deleted(ctx, everything, gone)
+			equal(r, "the number of deleted connections in a transaction that forgot one", len(own), 0)
+			within = r.state(ctx, link.Tenant)
+			return outcome
 		})
-		list, err := r.links.Connections(r.Context(), link.Tenant)
-		r.ok(err, "Connections")
-		equal(r, "the number of connections after a rollback", len(list), 0)
 	}
-	r.ok(r.links.CreateConnection(r.Context(), link, 1), "CreateConnection after a rollback")
+	for range 2 {
+		write(errFailed)
+		equal(r, "the connections after a rollback", r.state(r.Context(), link.Tenant), before)
+		r.found("a token that a failed transaction forgot", old, link)
+		r.nobody("a token of a failed transaction", "", first.Digest)
+		own, _ := r.deleted(r.Context(), everything, gone)
+		equal(r, "the number of deleted connections after a rollback", len(own), 1)
+		again := r.linkOf(gone.Tenant)
+		err := r.links.CreateConnection(r.Context(), again, []store.Token{lost}, 0)
+		r.fails(err, store.ErrExists, "CreateConnection with a token that a failed transaction forgot")
+	}
+	write(nil)
+	equal(r, "the connections after the commit", r.state(r.Context(), link.Tenant), within)
+	change.Revision++
+	r.sameLinks("the connections after the commit", link.Tenant, change, added)
+	next.LastUsedAt, spare.LastUsedAt = used, used
+	r.sameTokens("the tokens after the commit", []string{link.ID, added.ID}, next, old, spare, first, two)
+	r.nobody("a token of a connection that the transaction forgot", "", lost.Digest)
 }

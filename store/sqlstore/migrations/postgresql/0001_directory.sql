@@ -77,23 +77,46 @@ CREATE TABLE scim_indexed (
 
 CREATE TABLE scim_connections (
     number            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    revision          BIGINT NOT NULL,
+    created           BIGINT NOT NULL,
+    updated           BIGINT NOT NULL,
+    strict            BOOLEAN NOT NULL,
     id                TEXT COLLATE "C" NOT NULL UNIQUE,
     tenant            TEXT COLLATE "C" NOT NULL,
-    display_name      TEXT    NOT NULL,
-    identity_provider TEXT    NOT NULL,
-    policy            TEXT    NOT NULL,
-    strict            BOOLEAN NOT NULL,
-    created           BIGINT  NOT NULL
+    status            TEXT COLLATE "C" NOT NULL,
+    identity_provider TEXT COLLATE "C" NOT NULL,
+    display_name      TEXT COLLATE "C" NOT NULL,
+    policy            TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX scim_connections_by_tenant ON scim_connections (tenant, number);
+CREATE INDEX scim_connections_deleted ON scim_connections (updated, number) WHERE status = 'deleted';
 
--- Of a token's text, only the SHA-256 and the last four characters are kept.
+-- Of a token's text, only the SHA-256 and the last four characters are kept. A time is null where it never comes or has not come.
 CREATE TABLE scim_tokens (
-    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    connection TEXT COLLATE "C" NOT NULL,
-    digest     BYTEA  NOT NULL UNIQUE,
-    last_four  TEXT   NOT NULL,
+    number     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     created    BIGINT NOT NULL,
-    expires    BIGINT
+    expires    BIGINT,
+    revoked    BIGINT,
+    used       BIGINT,
+    digest     BYTEA NOT NULL UNIQUE,
+    id         TEXT COLLATE "C" NOT NULL UNIQUE,
+    connection TEXT COLLATE "C" NOT NULL,
+    name       TEXT COLLATE "C" NOT NULL,
+    slot       TEXT COLLATE "C" NOT NULL,
+    last_four  TEXT COLLATE "C" NOT NULL
 );
-CREATE INDEX scim_tokens_by_connection ON scim_tokens (connection);
+CREATE INDEX scim_tokens_by_connection ON scim_tokens (connection, number);
+CREATE INDEX scim_tokens_expires ON scim_tokens (expires) WHERE expires IS NOT NULL;
+CREATE INDEX scim_tokens_revoked ON scim_tokens (revoked) WHERE revoked IS NOT NULL;
+
+-- What happened on a connection, for people. failed tells a status from 400 on; entry is JSON.
+CREATE TABLE scim_journal (
+    number     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    time       BIGINT NOT NULL,
+    failed     BOOLEAN NOT NULL,
+    connection TEXT COLLATE "C" NOT NULL,
+    entry      TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX scim_journal_by_connection ON scim_journal (connection, number);
+CREATE INDEX scim_journal_failed ON scim_journal (connection, number) WHERE failed;
+CREATE INDEX scim_journal_by_time ON scim_journal (time);

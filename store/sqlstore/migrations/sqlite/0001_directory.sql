@@ -69,23 +69,46 @@ CREATE TABLE scim_indexed (
 
 CREATE TABLE scim_connections (
     number            INTEGER PRIMARY KEY AUTOINCREMENT,
-    id                TEXT    NOT NULL UNIQUE,
-    tenant            TEXT    NOT NULL,
-    display_name      TEXT    NOT NULL,
-    identity_provider TEXT    NOT NULL,
-    policy            TEXT    NOT NULL,
+    revision          INTEGER NOT NULL,
+    created           INTEGER NOT NULL,
+    updated           INTEGER NOT NULL,
     strict            INTEGER NOT NULL,
-    created           INTEGER NOT NULL
+    id                TEXT NOT NULL UNIQUE,
+    tenant            TEXT NOT NULL,
+    status            TEXT NOT NULL,
+    identity_provider TEXT NOT NULL,
+    display_name      TEXT NOT NULL,
+    policy            TEXT NOT NULL
 );
 CREATE INDEX scim_connections_by_tenant ON scim_connections (tenant, number);
+CREATE INDEX scim_connections_deleted ON scim_connections (updated, number) WHERE status = 'deleted';
 
--- Of a token's text, only the SHA-256 and the last four characters are kept.
+-- Of a token's text, only the SHA-256 and the last four characters are kept. A time is null where it never comes or has not come.
 CREATE TABLE scim_tokens (
-    id         TEXT    NOT NULL PRIMARY KEY,
-    connection TEXT    NOT NULL,
-    digest     BLOB    NOT NULL UNIQUE,
-    last_four  TEXT    NOT NULL,
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
     created    INTEGER NOT NULL,
-    expires    INTEGER
+    expires    INTEGER,
+    revoked    INTEGER,
+    used       INTEGER,
+    digest     BLOB NOT NULL UNIQUE,
+    id         TEXT NOT NULL UNIQUE,
+    connection TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    slot       TEXT NOT NULL,
+    last_four  TEXT NOT NULL
 );
-CREATE INDEX scim_tokens_by_connection ON scim_tokens (connection);
+CREATE INDEX scim_tokens_by_connection ON scim_tokens (connection, number);
+CREATE INDEX scim_tokens_expires ON scim_tokens (expires) WHERE expires IS NOT NULL;
+CREATE INDEX scim_tokens_revoked ON scim_tokens (revoked) WHERE revoked IS NOT NULL;
+
+-- What happened on a connection, for people. failed tells a status from 400 on; entry is JSON.
+CREATE TABLE scim_journal (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    time       INTEGER NOT NULL,
+    failed     INTEGER NOT NULL,
+    connection TEXT NOT NULL,
+    entry      TEXT NOT NULL
+);
+CREATE INDEX scim_journal_by_connection ON scim_journal (connection, number);
+CREATE INDEX scim_journal_failed ON scim_journal (connection, number) WHERE failed;
+CREATE INDEX scim_journal_by_time ON scim_journal (time);
