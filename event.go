@@ -26,8 +26,20 @@ const (
 	GroupMembersChanged EventType = "group.members_changed" // nothing but members changed
 )
 
+// The event types of connections and their tokens. Such an event's Resource is a Connection or a Token, its Version the connection's
+// Revision; of what happened it holds no more than that.
+const (
+	ConnectionCreated  EventType = "connection.created"
+	ConnectionUpdated  EventType = "connection.updated"  // name, identity provider, policy or current token changed
+	ConnectionEnabled  EventType = "connection.enabled"  // it became active; it may have changed otherwise too
+	ConnectionDisabled EventType = "connection.disabled" // its tokens are refused; it may have changed otherwise too
+	ConnectionDeleted  EventType = "connection.deleted"  // for good, with its tokens and resources, which have no events of their own
+	TokenIssued        EventType = "token.issued"
+	TokenRevoked       EventType = "token.revoked" // by hand, or as the end of a rotation
+)
+
 // Event is one change of one resource. There is exactly one for each step of a resource's version, for its creation and for its
-// deletion, and none for a request that changed nothing.
+// deletion, and none for a request that changed nothing. Connections and their tokens have events as well.
 type Event struct {
 	ID         string // UUIDv7, unique; the same if a transaction runs again
 	Type       EventType
@@ -52,8 +64,20 @@ type Event struct {
 // Actor is who caused an event.
 type Actor struct {
 	TokenID   string // of the bearer token; never its text
-	Subject   string // Credential.Subject
+	Subject   string // Credential.Subject, or whom the host named through WithActor
 	RequestID string // as in the log and in the header X-Request-Id
+}
+
+type actorKey struct{}
+
+// WithActor returns a context whose actor is named in the events of the calls of Connections that are made with it.
+func WithActor(ctx context.Context, actor Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+func actorOf(ctx context.Context) Actor {
+	actor, _ := ctx.Value(actorKey{}).(Actor)
+	return actor
 }
 
 // EventSink hears of every change before it is committed.

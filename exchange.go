@@ -1,11 +1,13 @@
 package scim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/scimkit/scim/dialect"
@@ -28,6 +30,7 @@ type exchange struct {
 	discovered string // the discovery endpoint
 	resource   string // id of a resource that exists, for logs
 	credential Credential
+	refused    error  // why the verifier refused the token
 	base       string // BaseURL with the connection's id
 	report     *dialect.Report
 	failure    *wire.Error
@@ -96,6 +99,7 @@ func (x *exchange) end(ctx context.Context) {
 		}
 	}
 	x.log(ctx)
+	x.record()
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
@@ -131,6 +135,9 @@ func (x *exchange) log(ctx context.Context) {
 	if x.incomplete != nil {
 		attrs = append(attrs, slog.Bool("incomplete", true), slog.String("cause", x.incomplete.Error()))
 	}
+	if x.refused != nil {
+		attrs = append(attrs, slog.String("reason", x.refused.Error()))
+	}
 	if f := x.failure; f != nil {
 		attrs = append(attrs, slog.String("scim_type", f.ScimType), slog.String("attribute", f.Path))
 		if f.Cause != nil && f.Status >= http.StatusInternalServerError {
@@ -138,6 +145,26 @@ func (x *exchange) log(ctx context.Context) {
 		}
 	}
 	logger.LogAttrs(ctx, level, "scim request", attrs...)
+}
+
+// record tells the journal. The answer to whoever has no valid token is always the same; only the journal says why.
+func (x *exchange) record() {
+	journal, connection := x.h.config.Journal, x.credential.Connection.ID
+	if journal == nil || connection == "" {
+		return
+	}
+	entry := JournalEntry{
+		Connection: connection, Time: x.start.UTC().Truncate(time.Microsecond), RequestID: x.id, TokenID: x.credential.TokenID,
+		Method: method(x.r.Method), Path: x.template, ResourceID: x.resource, Status: x.w.status,
+		Rules: x.report.Fired(), Ignored: x.report.Ignored(), Duration: x.h.config.Now().Sub(x.start),
+	}
+	if f := x.failure; f != nil { // the path may be a part of the request's body, which must not wait with the entry
+		entry.ScimType, entry.Detail, entry.Attribute = f.ScimType, cmp.Or(f.Note, f.Detail), strings.Clone(f.Path)
+	}
+	if x.refused != nil {
+		entry.Detail = x.refused.Error()
+	}
+	journal.Record(entry)
 }
 
 // level tells what concerns an operator from what does not: a client that goes away in the middle of an answer does not.
@@ -171,6 +198,7 @@ func (x *exchange) request() directory.Request {
 // writing is what the directory needs to know of the exchange for a write.
 func (x *exchange) writing(condition wire.Condition) directory.Request {
 	q := x.request()
+	q.Found = &x.resource
 	if x.h.config.Events != nil {
 		q.Emit = x.emit
 	}

@@ -13,6 +13,9 @@
 //	})
 //	http.ListenAndServe(":8080", handler.Mount(mux))
 //
+// [Connections] issues connections and their tokens, rotates and verifies them, and keeps a journal of what identity providers did;
+// [NewAdmin] makes a management API of that. [Connections.Run] does the work that no request waits for.
+//
 // What real identity providers send beside the RFCs is accepted by the named rules of package dialect, and which rules a request
 // needed is logged.
 //
@@ -59,7 +62,9 @@ type Config struct {
 	// Logger receives one record per request: Info; Error from status 500 on and where an answer broke off (aborted=true); Warn where
 	// the answer to a write that was committed lacks groups or members (incomplete=true). nil is slog.Default().
 	Logger *slog.Logger
-	Limits Limits
+	// Journal hears of every request whose connection is known, 401 and 429 included, nil: nobody does. Connections is one.
+	Journal Journal
+	Limits  Limits
 	// RateLimiter bounds the requests of a connection, nil is NewTokenBucket(DefaultRate).
 	RateLimiter RateLimiter
 	// DocumentationURL is shown in ServiceProviderConfig if it is not empty.
@@ -185,6 +190,8 @@ func (x *exchange) authenticate(ctx context.Context) error {
 	credential, err := x.h.config.Verifier.VerifyToken(ctx, text)
 	switch {
 	case errors.Is(err, ErrUnauthorized):
+		x.credential = credential // for log and journal only
+		x.refused = err
 		return unauthorized(true)
 	case err != nil:
 		return wire.Unavailable(err)

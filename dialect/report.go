@@ -74,9 +74,12 @@ func (r *Report) Ignored() []string {
 }
 
 // Printable returns what of a name that a client made up may stand in an error or a log line: its first 64 bytes, "?" for whatever
-// is no letter, digit or one of ".:$_-".
+// is no letter, digit or one of ".:$_-". What looks like a bearer token of this library, in the wrong place, is cut off.
 func Printable(name string) string {
-	const limit = 64
+	const limit, token, tokenLength = 64, "scim_", 65
+	if i := strings.Index(name, token); i >= 0 && len(name)-i >= tokenLength {
+		name = name[:i] + token + "?"
+	}
 	b := []byte(name[:min(len(name), limit)])
 	for i, c := range b {
 		if !inName(c) {

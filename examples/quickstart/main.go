@@ -7,6 +7,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -40,7 +43,7 @@ type options struct {
 	db       string
 	postgres string
 	idp      dialect.IdentityProvider
-	token    string
+	token    scim.Secret
 	rate     int
 	json     bool
 }
@@ -52,13 +55,13 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.StringVar(&o.db, "db", "scim.db", "SQLite `file` to keep resources in; memory keeps them in the process only")
 	flags.StringVar(&o.postgres, "postgres", "", "`URL` of a PostgreSQL database to keep resources in; several processes may share it")
 	idp := flags.String("idp", string(dialect.Generic), "identity provider of the connection: "+fmt.Sprint(dialect.IdentityProviders()))
-	flags.StringVar(&o.token, "token", "", "the connection's `token`, at least 32 characters, instead of a minted one")
+	token := flags.String("token", "", "the connection's `token`, at least 32 characters, instead of a minted one")
 	flags.IntVar(&o.rate, "rate", scim.DefaultRate, "requests per second that the connection may send; 0: any number")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object instead of instructions")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o.idp = dialect.IdentityProvider(*idp)
+	o.idp, o.token = dialect.IdentityProvider(*idp), scim.Secret(*token)
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -101,59 +104,100 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, shut()) }()
-	connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: directory})
+	events := scim.LogEvents(logger)
+	connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: directory, Events: events, Logger: logger})
 	if err != nil {
 		return err
 	}
-	connection, token, err := connect(ctx, directory, connections, o)
+	connection, token, err := connect(ctx, connections, o)
 	if err != nil {
 		return err
 	}
+	origin := "http://" + listener.Addr().String()
 	greeting := greeting{
-		BaseURL: "http://" + listener.Addr().String() + "/scim/v2", BearerToken: token, ConnectionID: connection.ID, Tenant: connection.Tenant,
+		BaseURL: origin + "/scim/v2", BearerToken: string(token), ConnectionID: connection.ID, Tenant: connection.Tenant,
+		AdminURL: origin + "/admin", AdminToken: rand.Text(),
 	}
 	handler, err := scim.New(scim.Config{
 		BaseURL:     greeting.BaseURL,
 		Store:       directory,
 		Verifier:    connections,
-		Events:      scim.LogEvents(logger),
+		Events:      events,
+		Journal:     connections,
 		Logger:      logger,
 		RateLimiter: limiter(o.rate),
 	})
 	if err != nil {
 		return err
 	}
+	admin, err := scim.NewAdmin(scim.AdminConfig{
+		Handler: handler, Connections: connections, Authorize: bearer(greeting.AdminToken),
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/admin/", http.StripPrefix("/admin", admin))
 	if err := greeting.print(stdout, where, o.json); err != nil {
 		return err
 	}
-	return serve(ctx, listener, handler.Mount(http.NotFoundHandler()))
+	finish := inBackground(ctx, connections)
+	defer finish() // after the last request
+	return serve(ctx, listener, handler.Mount(mux))
 }
 
-// connect finds the connection of the one tenant, or creates it with a token, both or neither. Of several processes that start at the
-// same time on one database, one does. token is empty if there is none that may be shown.
-func connect(ctx context.Context, d directory, connections *scim.Connections, o options) (connection scim.Connection, token string, err error) {
+// bearer authorizes every call that brings the token, for any tenant. A host asks instead whether whoever has signed in may do this for
+// that tenant.
+func bearer(token string) func(*http.Request, scim.Action, string) error {
+	want := sha256.Sum256([]byte("Bearer " + token))
+	return func(r *http.Request, _ scim.Action, _ string) error {
+		have := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
+			return scim.ErrUnauthorized
+		}
+		return nil
+	}
+}
+
+// inBackground runs what the connections do beside requests, until the function that it returns is called.
+func inBackground(ctx context.Context, connections *scim.Connections) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = connections.Run(ctx) // always nil
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// connect finds the connection of the one tenant, or creates it with its token. Of several processes that start at the same time on one
+// database, one does. token is empty if there is none that may be shown.
+func connect(ctx context.Context, connections *scim.Connections, o options) (connection scim.Connection, token scim.Secret, err error) {
 	const tenant = "demo"
-	err = store.InTx(ctx, d, func(ctx context.Context) error {
-		draft := scim.ConnectionDraft{Tenant: tenant, DisplayName: "Quickstart", IdentityProvider: o.idp}
-		connection, err = connections.Create(ctx, draft)
-		if err == nil && o.token == "" {
-			token, _, err = connections.IssueToken(ctx, connection.ID)
+	existing, err := connections.List(ctx, tenant)
+	if err == nil && len(existing) == 0 {
+		connection, token, err = connections.Create(ctx, scim.ConnectionDraft{
+			Tenant: tenant, DisplayName: "Quickstart", IdentityProvider: o.idp, Token: scim.TokenDraft{Text: o.token},
+		})
+		if !errors.Is(err, scim.ErrConnectionExists) {
+			return connection, token, err
 		}
-		return err
-	})
-	if errors.Is(err, scim.ErrConnectionExists) {
-		var existing []scim.Connection
-		if existing, err = d.Connections(ctx, tenant); err == nil {
-			connection = existing[0]
-		}
+		existing, err = connections.List(ctx, tenant) // another process was faster
 	}
-	if err != nil || o.token == "" {
-		return connection, token, err
+	if err != nil {
+		return connection, "", err
 	}
-	_, err = connections.AddToken(ctx, connection.ID, o.token)
-	if errors.Is(err, store.ErrExists) { // added by an earlier run: it must still be this connection's
+	connection = existing[0]
+	if o.token == "" {
+		return connection, "", nil
+	}
+	_, _, err = connections.IssueToken(ctx, connection.Scope(), scim.TokenDraft{Name: "quickstart", Text: o.token})
+	if errors.Is(err, store.ErrExists) { // given to an earlier run: it must still be this connection's
 		var credential scim.Credential
-		if credential, err = connections.VerifyToken(ctx, o.token); err == nil && credential.Connection.ID != connection.ID {
+		if credential, err = connections.VerifyToken(ctx, string(o.token)); err == nil && credential.Connection.ID != connection.ID {
 			err = errors.New("-token is a token of another connection")
 		}
 	}
@@ -173,6 +217,8 @@ type greeting struct {
 	BearerToken  string `json:"bearer_token,omitempty"` // only when it was minted, or given by -token
 	ConnectionID string `json:"connection_id"`
 	Tenant       string `json:"tenant"`
+	AdminURL     string `json:"admin_url"`
+	AdminToken   string `json:"admin_token"` // of this run
 }
 
 func (g greeting) print(w io.Writer, where string, asJSON bool) error {
@@ -192,7 +238,15 @@ In the identity provider, paste both. In another terminal:
 
     export SCIM=%[1]s TOKEN=%[3]s
     curl -s -H "Authorization: Bearer $TOKEN" $SCIM/Users
-`, g.BaseURL, shown, set, where)
+
+Connections and their tokens are managed, and their journals read, at
+
+    admin URL    %[5]s
+    admin token  %[6]s
+
+    export ADMIN=%[5]s ADMIN_TOKEN=%[6]s
+    curl -s -H "Authorization: Bearer $ADMIN_TOKEN" $ADMIN/tenants/%[7]s/connections
+`, g.BaseURL, shown, set, where, g.AdminURL, g.AdminToken, g.Tenant)
 	return err
 }
 

@@ -36,6 +36,8 @@ type Request struct {
 	Report *dialect.Report
 	// Check evaluates the request's preconditions against the version that a write loaded.
 	Check func(store.Version) error
+	// Found is set to the id of the resource that a write has loaded, also if it fails afterwards. It may be nil.
+	Found *string
 	// Emit is called inside the transaction, once per change of a resource. Its errors are those of the write, whatever they wrap.
 	Emit func(context.Context, Change) error
 }

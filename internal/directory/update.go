@@ -49,7 +49,7 @@ func (d *Directory) update(ctx context.Context, q Request, rt *schema.ResourceTy
 		if err != nil {
 			return err
 		}
-		if err := q.check(before.Version); err != nil {
+		if err := q.check(before); err != nil {
 			return err
 		}
 		change, err := f(ctx, before)
@@ -87,11 +87,15 @@ func (d *Directory) update(ctx context.Context, q Request, rt *schema.ResourceTy
 	return after, err
 }
 
-func (q Request) check(v store.Version) error {
+// check takes note of the resource that a write has loaded, and evaluates the request's preconditions.
+func (q Request) check(before store.Resource) error {
+	if q.Found != nil {
+		*q.Found = before.ID
+	}
 	if q.Check == nil {
 		return nil
 	}
-	return q.Check(v)
+	return q.Check(before.Version)
 }
 
 // guard returns the version that a write must find. In a transaction, loading the resource locked it. Otherwise only a change
@@ -140,7 +144,7 @@ func (d *Directory) Delete(ctx context.Context, q Request, rt *schema.ResourceTy
 			if err != nil {
 				return err
 			}
-			if err := q.check(before.Version); err != nil {
+			if err := q.check(before); err != nil {
 				return err
 			}
 			w.IfVersion = before.Version

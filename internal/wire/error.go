@@ -28,6 +28,7 @@ type Error struct {
 	ScimType   string        // empty where the RFC has no keyword
 	Path       string        // the attribute, for logs
 	Detail     string        // a sentence for the client
+	Note       string        // Detail for a journal, without values of the request; empty: Detail has none
 	Allow      string        // of a 405
 	RetryAfter time.Duration // of a 429 or 503, at least a second
 	Challenge  string        // of a 401
@@ -89,7 +90,10 @@ func ErrorOf(err error) *Error {
 	case errors.Is(err, store.ErrUniqueness):
 		return &Error{Status: http.StatusConflict, ScimType: schema.Uniqueness, Detail: "another resource has the same value of a unique attribute"}
 	case errors.As(err, &unknown):
-		return &Error{Status: http.StatusBadRequest, ScimType: schema.InvalidValue, Path: "members", Detail: unknownMembers(unknown.IDs)}
+		return &Error{
+			Status: http.StatusBadRequest, ScimType: schema.InvalidValue, Path: "members", Detail: unknownMembers(unknown.IDs),
+			Note: "members holds ids that are no resources of the directory: " + strconv.Itoa(len(unknown.IDs)),
+		}
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Status: http.StatusNotFound, Detail: "there is no such resource"}
 	case errors.Is(err, store.ErrScope):

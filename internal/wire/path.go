@@ -42,8 +42,10 @@ const entraFlag = "aadOptscim062020"
 // "/aadOptscim062020/Users?filter=…" (ENTRA-08). path is the escaped path below the base URL.
 func MendFlag(path, query string, report *dialect.Report) (mendedPath, mendedQuery string) {
 	if rest, ok := strings.CutPrefix(query, entraFlag+"/"); ok && strings.Trim(path, "/") == "" && report.Allow(dialect.FlagInPath) {
-		path, query, _ = strings.Cut(rest, "?")
-		return "/" + path, query
+		if end := strings.IndexAny(rest, "?&"); end >= 0 { // "&": whoever sees that the base URL has a query goes on with it
+			return "/" + rest[:end], rest[end+1:]
+		}
+		return "/" + rest, ""
 	}
 	if rest, ok := strings.CutPrefix(strings.TrimLeft(path, "/"), entraFlag+"/"); ok && report.Allow(dialect.FlagInPath) {
 		return "/" + rest, query
