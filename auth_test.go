@@ -225,11 +225,11 @@ func issuer(t *testing.T, config scim.ConnectionsConfig, options ...func(*setup)
 func TestATokenStopsWhenItsTimeIsUp(t *testing.T) {
 	t.Parallel()
 	s, connections := issuer(t, scim.ConnectionsConfig{TokenLifetime: time.Hour})
-	connection, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "t"})
+	connection, _, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "t"})
 	require.NoError(t, err)
-	token, issued, err := connections.IssueToken(t.Context(), connection.ID)
+	issued, token, err := connections.IssueToken(t.Context(), connection.Scope(), scim.TokenDraft{Name: "n"})
 	require.NoError(t, err)
-	later := s.as(s.secret(token))
+	later := s.as(s.secret(string(token)))
 	later.get("/Users")
 	s.clock.advance(issued.ExpiresAt.Sub(s.clock.now()) - time.Second)
 	later.get("/Users")
@@ -386,6 +386,9 @@ func TestTokensOfTheirOwnLength(t *testing.T) {
 	s.as(strings.Repeat("j", 8<<10+1)).do("GET", "/Users", nil).fails(401, "")
 }
 
+// varied is a text of n characters with as many different ones as a token needs.
+func varied(n int) string { return strings.Repeat("0123456789abcdef", n/16+1)[:n] }
+
 // Whatever is taken for a token can authenticate.
 func TestEveryAddedTokenWorks(t *testing.T) {
 	t.Parallel()
@@ -401,18 +404,18 @@ func TestEveryAddedTokenWorks(t *testing.T) {
 			backend := b.open(t)
 			connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: backend.(store.ConnectionStore)})
 			require.NoError(t, err)
-			connection, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "t"})
+			connection, _, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "t"})
 			require.NoError(t, err)
 			s := newServer(t, func(c *setup) { c.config.Store, c.config.Verifier = backend, connections })
-			for _, text := range []string{strings.Repeat("a", 32), strings.Repeat("b", 1017), strings.Repeat("c", 1018), strings.Repeat("d", 1024), all.String()} {
-				_, err := connections.AddToken(t.Context(), connection.ID, text)
+			for _, text := range []string{varied(32), varied(1017), varied(1018), varied(1024), all.String(), "aaaaaaaaaaaaaaaaaaaaaaaaa1234567"} {
+				_, _, err := connections.IssueToken(t.Context(), connection.Scope(), scim.TokenDraft{Name: "n", Text: scim.Secret(text)})
 				require.NoError(t, err)
 				s.as(text).do("GET", "/Users", nil).is(200)
 				_, err = scim.StaticToken(text, connection)
 				require.NoError(t, err)
 			}
-			for _, text := range []string{strings.Repeat("a", 31), strings.Repeat("a", 1025), strings.Repeat("a", 40) + ",", strings.Repeat("a", 20) + "," + strings.Repeat("b", 20)} {
-				_, err := connections.AddToken(t.Context(), connection.ID, text)
+			for _, text := range []string{varied(31), varied(1025), varied(40) + ",", varied(20) + "," + varied(20), "aaaaaaaaaaaaaaaaaaaaaaaaaa123456"} {
+				_, _, err := connections.IssueToken(t.Context(), connection.Scope(), scim.TokenDraft{Name: "n", Text: scim.Secret(text)})
 				require.Error(t, err)
 				_, err = scim.StaticToken(text, connection)
 				require.Error(t, err)

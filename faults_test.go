@@ -510,9 +510,7 @@ func TestFaultsOfTokens(t *testing.T) {
 	onBothDatabases(t, func(t *testing.T, b *breakable) {
 		connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: b.store})
 		require.NoError(t, err)
-		connection, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "tenant"})
-		require.NoError(t, err)
-		_, err = connections.AddToken(t.Context(), connection.ID, tokenA)
+		_, _, err = connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "tenant", Token: scim.TokenDraft{Text: tokenA}})
 		require.NoError(t, err)
 		s := newSide(t, "", b.store, connections.VerifyToken)
 		for _, r := range append(slices.Clone(writes), append(slices.Clone(reads), request{"discover", "GET", "/ServiceProviderConfig", "", nil})...) {

@@ -229,13 +229,14 @@ func TestPrintedValuesHoldNoToken(t *testing.T) {
 	memory := memstore.New()
 	connections, err := scim.NewConnections(scim.ConnectionsConfig{Store: memory})
 	require.NoError(t, err)
-	created, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "t"})
+	created, secret, err := connections.Create(t.Context(), scim.ConnectionDraft{Tenant: "t", Token: scim.TokenDraft{Text: canary}})
 	require.NoError(t, err)
-	added, err := connections.AddToken(t.Context(), created.ID, canary)
+	require.Equal(t, canary, string(secret))
+	tokens, err := connections.Tokens(t.Context(), created.Scope())
 	require.NoError(t, err)
 	credential, err := connections.VerifyToken(t.Context(), canary)
 	require.NoError(t, err)
-	for _, value := range []any{static, connections, *connections, added, credential, created, scim.Config{Verifier: static}, memory} {
+	for _, value := range []any{static, connections, connections, tokens, secret, credential, created, scim.Config{Verifier: static}, memory} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			require.NotContains(t, fmt.Sprintf(verb, value), canary)
 		}

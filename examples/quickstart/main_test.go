@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -239,39 +238,4 @@ func TestAtOnce(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestReadme runs the conversation of the README against a server whose greeting was pasted, as the README says.
-func TestReadme(t *testing.T) {
-	t.Parallel()
-	for _, tool := range []string{"bash", "curl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip("short of " + tool)
-		}
-	}
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(readme), "<!-- conversation -->\n```sh\n")
-	require.True(t, ok)
-	conversation, _, ok := strings.Cut(rest, "```\n")
-	require.True(t, ok)
-
-	p := start(t, build(t))
-	exports := ""
-	for exports == "" {
-		line, err := p.stdout.ReadString('\n')
-		require.NoError(t, err)
-		if strings.Contains(line, "export ") {
-			exports = line
-		}
-	}
-	out, err := exec.CommandContext(t.Context(), "bash", "-eu", "-c", exports+conversation).CombinedOutput()
-	require.NoError(t, err, string(out))
-	answers := strings.Split(strings.TrimSpace(string(out)), "\n")
-	require.Len(t, answers, 4, string(out))
-	require.Contains(t, answers[0], `"totalResults":0`)
-	require.Contains(t, answers[1], `"display":"nadia@example.com"`)
-	require.Contains(t, answers[2], `"active":false`)
-	require.Contains(t, answers[3], `"scimType":"invalidFilter"`)
-	p.stop(t)
 }

@@ -92,6 +92,7 @@ func TestMendFlag(t *testing.T) {
 		{"", "aadOptscim062020/Users?filter=x", "/Users", "filter=x", true},
 		{"//", "aadOptscim062020/Users", "/Users", "", true},
 		{"/", "aadOptscim062020/Users/1?attributes=id", "/Users/1", "attributes=id", true},
+		{"/", "aadOptscim062020/Users&filter=x?y&count=1", "/Users", "filter=x?y&count=1", true},
 		{"/", "aadOptscim062020/", "/", "", true},
 		{"/Users", "aadOptscim062020/Groups", "/Users", "aadOptscim062020/Groups", false}, // the path is there already
 		{"/", "x=1&aadOptscim062020/Users", "/", "x=1&aadOptscim062020/Users", false},
