@@ -66,7 +66,7 @@ const (
 
 // ConnectionStore keeps connections and their tokens. It is the library's own state: a host with its own Store may keep it in
 // another place. A connection with StatusDeleted does not exist, save to Deleted and Forget. Times are in UTC and in whole
-// microseconds. If the store is a Transactor, the calls take part in its transactions.
+// microseconds. If the store is a Transactor, the calls take part in its transactions. An empty Scope is refused with ErrScope.
 type ConnectionStore interface {
 	// CreateConnection stores a connection with its first tokens. ErrLimit: its tenant has limit active connections already (0: no
 	// limit). ErrExists: the id, or the id or digest of a token, is taken. Nothing is stored with either.

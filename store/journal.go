@@ -41,13 +41,15 @@ type JournalQuery struct {
 	Limit  int    // entries in the page at most, positive
 }
 
-// JournalPage is an answer to a JournalQuery: the entries that were stored last come first.
+// JournalPage is an answer to a JournalQuery: the entries that were stored last come first. What is stored or removed between two pages
+// repeats nothing and hides nothing else.
 type JournalPage struct {
 	Entries []JournalEntry
 	Next    string // opaque; empty on the last page
 }
 
-// JournalStore keeps the journals of connections. It is the library's own state, as ConnectionStore.
+// JournalStore keeps the journals of connections. It is the library's own state, as ConnectionStore. Its calls come outside of
+// transactions.
 type JournalStore interface {
 	// AppendJournal stores entries of any connections, in this order.
 	AppendJournal(ctx context.Context, entries []JournalEntry) error

@@ -357,11 +357,14 @@ func TestPlansOfConnections(t *testing.T) {
 	onEachRig(t, func(t *testing.T, r rig) {
 		r.connect(t)
 		names := map[string]string{
-			"connection id": "sqlite_autoindex_scim_connections_1", "digest": "sqlite_autoindex_scim_tokens_1", "token id": "sqlite_autoindex_scim_tokens_2",
+			"c.id": "sqlite_autoindex_scim_connections_1", "t.digest": "sqlite_autoindex_scim_tokens_1", "t.id": "sqlite_autoindex_scim_tokens_2",
+			"j.connection": "scim_journal_by_connection",
 		}
 		if r.d.Dialect == filter.PostgreSQL {
 			r.fillConnections(t)
-			names = map[string]string{"connection id": "scim_connections_id_key", "digest": "scim_tokens_digest_key", "token id": "scim_tokens_id_key"}
+			names = map[string]string{
+				"c.id": "scim_connections_id_key", "t.digest": "scim_tokens_digest_key", "t.id": "scim_tokens_id_key", "j.connection": "scim_journal_pkey",
+			}
 		}
 		const byTenant, byConnection = "scim_connections_by_tenant", "scim_tokens_by_connection"
 		ctx, yes, no := t.Context(), true, false
@@ -379,7 +382,7 @@ func TestPlansOfConnections(t *testing.T) {
 		}{
 			{"create", func() error { return r.CreateConnection(ctx, link("new"), tokensOf("new", 2), 9) }, [][]string{{byTenant}}},
 			{"update", func() error { return r.UpdateConnection(ctx, link("c"), tokensOf("c", 3), 9) },
-				[][]string{{"connection id"}, {"token id"}, {byConnection}}},
+				[][]string{{"c.id"}, {"t.id"}, {byConnection}}},
 			{"activate", func() error {
 				change := link("new")
 				change.Status = store.StatusDisabled
@@ -388,31 +391,31 @@ func TestPlansOfConnections(t *testing.T) {
 				}
 				change.Status, change.Revision = store.StatusActive, 2
 				return r.UpdateConnection(ctx, change, nil, 9)
-			}, [][]string{{"connection id"}, {byTenant}}},
-			{"connection", func() error { _, err := r.Connection(ctx, link("c").Scope()); return err }, [][]string{{"connection id"}}},
+			}, [][]string{{"c.id"}, {byTenant}}},
+			{"connection", func() error { _, err := r.Connection(ctx, link("c").Scope()); return err }, [][]string{{"c.id"}}},
 			{"connection in a transaction", func() error {
 				return r.InTx(ctx, func(ctx context.Context) error {
 					_, err := r.Connection(ctx, link("c").Scope())
 					return err
 				})
-			}, [][]string{{"connection id"}}},
+			}, [][]string{{"c.id"}}},
 			{"connections", func() error { _, err := r.Connections(ctx, "t-7"); return err }, [][]string{{byTenant}}},
-			{"tokens", func() error { _, err := r.Tokens(ctx, "c-7", "c-8", "c"); return err }, [][]string{{byConnection, "connection id"}}},
-			{"token by id", func() error { _, _, err := r.FindToken(ctx, "c 1", store.Digest{}); return err }, [][]string{{"connection id", "token id"}}},
+			{"tokens", func() error { _, err := r.Tokens(ctx, "c-7", "c-8", "c"); return err }, [][]string{{byConnection, "c.id"}}},
+			{"token by id", func() error { _, _, err := r.FindToken(ctx, "c 1", store.Digest{}); return err }, [][]string{{"c.id", "t.id"}}},
 			{"token by digest", func() error {
 				_, _, err := r.FindToken(ctx, "", tokensOf("c", 1)[0].Digest)
 				return err
-			}, [][]string{{"connection id", "digest"}}},
-			{"use", func() error { return r.UseTokens(ctx, map[string]time.Time{"c 1": time.Now()}) }, [][]string{{"token id"}}},
+			}, [][]string{{"c.id", "t.digest"}}},
+			{"use", func() error { return r.UseTokens(ctx, map[string]time.Time{"c 1": time.Now()}) }, [][]string{{"t.id"}}},
 			{"deleted", func() error { _, err := r.Deleted(ctx, 20); return err }, [][]string{{"scim_connections_deleted"}}},
-			{"forget", func() error { return r.Forget(ctx, link("gone").Scope()) }, [][]string{{"connection id"}, {byConnection}}},
+			{"forget", func() error { return r.Forget(ctx, link("gone").Scope()) }, [][]string{{"c.id"}, {byConnection}}},
 			{"forget tokens", func() error { return r.ForgetTokens(ctx, time.UnixMicro(1100)) },
 				[][]string{{"scim_tokens_expires", "scim_tokens_revoked"}}},
-			{"journal", journal(store.JournalQuery{}), [][]string{{"scim_journal_by_connection"}}},
-			{"journal from a cursor", journal(store.JournalQuery{After: "20000"}), [][]string{{"scim_journal_by_connection"}}},
+			{"journal", journal(store.JournalQuery{}), [][]string{{"j.connection"}}},
+			{"journal from a cursor", journal(store.JournalQuery{After: "20000"}), [][]string{{"j.connection"}}},
 			{"failures", journal(store.JournalQuery{Failed: &yes}), [][]string{{"scim_journal_failed"}}},
-			{"no failures", journal(store.JournalQuery{Failed: &no}), [][]string{{"scim_journal_by_connection"}}},
-			{"trim", func() error { return r.TrimJournal(ctx, "c-7", 50) }, [][]string{{"scim_journal_by_connection"}}},
+			{"no failures", journal(store.JournalQuery{Failed: &no}), [][]string{{"j.connection"}}},
+			{"trim", func() error { return r.TrimJournal(ctx, "c-7", 50) }, [][]string{{"j.connection"}}},
 			{"expire", func() error { return r.ExpireJournal(ctx, time.UnixMicro(1100)) }, [][]string{{"scim_journal_by_time"}}},
 		} {
 			r.checkPlans(t, test.name, searching, func() { require.NoError(t, test.f(), test.name) }, names, test.reads)

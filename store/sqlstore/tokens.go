@@ -11,16 +11,16 @@ import (
 	"github.com/scimkit/scim/store"
 )
 
-const columnsOfToken = `t.id, t.connection, t.name, t.slot, t.digest, t.last_four, t.created, t.expires, t.revoked, t.used`
+const tokenColumns = `t.id, t.connection, t.name, t.slot, t.digest, t.last_four, t.created, t.expires, t.revoked, t.used`
 
-const findToken = `SELECT ` + connectionColumns + `, ` + columnsOfToken + `
+const findToken = `SELECT ` + connectionColumns + `, ` + tokenColumns + `
 FROM scim_tokens AS t JOIN scim_connections AS c ON c.id = t.connection WHERE c.status <> 'deleted' AND `
 
 var (
 	findByID     = both(findToken + `t.id = ?`)
 	findByDigest = both(findToken + `t.digest = ?`)
 	listTokens   = both(`
-SELECT ` + columnsOfToken + ` FROM scim_tokens AS t JOIN scim_connections AS c ON c.id = t.connection
+SELECT ` + tokenColumns + ` FROM scim_tokens AS t JOIN scim_connections AS c ON c.id = t.connection
 WHERE t.connection IN {texts} AND c.status <> 'deleted' ORDER BY t.number`)
 	keepTokens = both(`SELECT r.id FROM scim_tokens AS r WHERE r.connection = ? AND r.id IN {texts} ORDER BY r.id{keep}`)
 	setToken   = both(`UPDATE scim_tokens SET name = ?, slot = ?, expires = ?, revoked = ? WHERE id = ?`)

@@ -109,14 +109,15 @@ CREATE INDEX scim_tokens_by_connection ON scim_tokens (connection, number);
 CREATE INDEX scim_tokens_expires ON scim_tokens (expires) WHERE expires IS NOT NULL;
 CREATE INDEX scim_tokens_revoked ON scim_tokens (revoked) WHERE revoked IS NOT NULL;
 
--- What happened on a connection, for people. failed tells a status from 400 on; entry is JSON.
+-- What happened on a connection, for people. failed tells a status from 400 on; entry is JSON. There is no index that begins with number:
+-- PostgreSQL would read a page with it, past the entries of all other connections, where its statistics are old.
 CREATE TABLE scim_journal (
-    number     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    number     BIGINT GENERATED ALWAYS AS IDENTITY,
     time       BIGINT NOT NULL,
     failed     BOOLEAN NOT NULL,
     connection TEXT COLLATE "C" NOT NULL,
-    entry      TEXT COLLATE "C" NOT NULL
+    entry      TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (connection, number)
 );
-CREATE INDEX scim_journal_by_connection ON scim_journal (connection, number);
 CREATE INDEX scim_journal_failed ON scim_journal (connection, number) WHERE failed;
 CREATE INDEX scim_journal_by_time ON scim_journal (time);
