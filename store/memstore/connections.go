@@ -322,6 +322,10 @@ func (s *Store) Purge(ctx context.Context, scope store.Scope, _ int) (more bool,
 			delete(s.directories, scope)
 			t.undo = append(t.undo, func() { s.directories[scope] = d })
 		}
+		if st := s.standings[scope]; st != nil {
+			delete(s.standings, scope)
+			t.undo = append(t.undo, func() { s.standings[scope] = st })
+		}
 		return nil
 	})
 }

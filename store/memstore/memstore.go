@@ -31,11 +31,14 @@ type Store struct {
 	directories map[store.Scope]*directory
 	connections connections
 	journals    journals
+	standings   map[store.Scope]*standing
 }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{directories: make(map[store.Scope]*directory), connections: newConnections()}
+	return &Store{
+		directories: make(map[store.Scope]*directory), connections: newConnections(), standings: make(map[store.Scope]*standing),
+	}
 }
 
 var (
@@ -46,6 +49,7 @@ var (
 	_ store.ConnectionStore = (*Store)(nil)
 	_ store.Purger          = (*Store)(nil)
 	_ store.JournalStore    = (*Store)(nil)
+	_ store.MemberStore     = (*Store)(nil)
 )
 
 // directory is what one Scope holds.

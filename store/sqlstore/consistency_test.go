@@ -73,6 +73,7 @@ func checkTables(t testing.TB, d target, db *sql.DB) {
 	checkCounts(t, db, rows)
 	checkConnections(t, db)
 	checkJournal(t, db)
+	checkStandings(t, db)
 }
 
 func storedRows(t testing.TB, db *sql.DB) (rows []storedRow) {

@@ -19,7 +19,11 @@ DELETE FROM scim_values WHERE ctid = ANY (ARRAY(
 	dropHolders   = both(`DELETE FROM scim_members WHERE holder IN {numbers}`)
 	dropJoined    = both(`DELETE FROM scim_members WHERE member IN {numbers}`)
 	dropResources = both(`DELETE FROM scim_resources WHERE number IN {numbers}`)
-	dropCounts    = both(`DELETE FROM scim_counts WHERE directory = ?`)
+	dropRest      = []statement{
+		both(`DELETE FROM scim_counts WHERE directory = ?`), both(`DELETE FROM scim_mappings WHERE directory = ?`),
+		both(`DELETE FROM scim_assignments WHERE directory = ?`), both(`DELETE FROM scim_grants WHERE {listed} = ?`),
+		both(`DELETE FROM scim_tombstones WHERE {listed} = ?`),
+	}
 )
 
 // Purge implements store.Purger: one transaction, in which the resources that were created first go, with the memberships of each.
@@ -48,8 +52,12 @@ func (s *Store) Purge(ctx context.Context, scope store.Scope, limit int) (more b
 		if more = values+resources > 0; more {
 			return nil
 		}
-		_, err = c.exec(ctx, dropCounts, c.directory)
-		return err
+		for _, st := range dropRest {
+			if _, err := c.exec(ctx, st, c.directory); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return more, err
 }

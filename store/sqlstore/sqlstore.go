@@ -72,6 +72,7 @@ var (
 	_ store.ConnectionStore = (*Store)(nil)
 	_ store.Purger          = (*Store)(nil)
 	_ store.JournalStore    = (*Store)(nil)
+	_ store.MemberStore     = (*Store)(nil)
 )
 
 // alwaysIndexed has no column of its own, since a user has many.

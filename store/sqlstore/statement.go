@@ -30,7 +30,7 @@ func either(sqlite, postgres string) statement {
 // both makes a statement for both databases out of one text. Arguments are ?, and
 //
 //	{texts} {numbers}        the elements of an argument that is a JSON array
-//	{listed}                 the directory in a list, in its order; for scim_resources_order
+//	{listed}                 the directory in a list, in its order; for scim_resources_order and the like
 //	{keep} {share} {erase}   the lock on the row r: against other writers, against its deletion, against both
 func both(text string) statement {
 	sqlite := strings.NewReplacer(

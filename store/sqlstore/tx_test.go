@@ -108,6 +108,7 @@ func (r rig) everything(t testing.TB) (all []string) {
 	for _, table := range []string{"scim_connections", "scim_tokens", "scim_journal"} {
 		all = append(all, rowsOf(t, r.db, table)...)
 	}
+	all = append(all, r.standings(t)...)
 	return append(all, r.notes(t)...)
 }
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ func optional(ctx context.Context, s interface {
 	store.ConnectionStore
 	store.Purger
 	store.JournalStore
+	store.MemberStore
 }) (errs []error) {
 	_, members := s.Members(ctx, somewhere, store.MemberQuery{Groups: []string{"g"}, Limit: 1})
 	_, groups := s.Groups(ctx, somewhere, []string{"u"})
@@ -43,9 +45,19 @@ func optional(ctx context.Context, s interface {
 	_, deleted := s.Deleted(ctx, 1)
 	_, purge := s.Purge(ctx, somewhere, 1)
 	_, journal := s.Journal(ctx, "c", store.JournalQuery{Limit: 1})
-	return append(errs, s.InTx(ctx, func(context.Context) error { return nil }), members, groups, link, links, tokens, find, deleted, purge, journal,
+	_, mapping := s.AttributeMapping(ctx, somewhere)
+	_, assignments := s.RoleAssignments(ctx, somewhere)
+	_, grants := s.Grants(ctx, somewhere, "u")
+	_, granted := s.Granted(ctx, somewhere, store.GrantQuery{Source: store.SourceDirect, Limit: 1})
+	_, tombstones := s.Tombstones(ctx, somewhere, "e", "u")
+	known := []error{
+		mapping, assignments, grants, granted, tombstones, s.PutAttributeMapping(ctx, somewhere, ""), s.PutRoleAssignments(ctx, somewhere, nil),
+		s.PutGrants(ctx, somewhere, "u", nil), s.PutTombstone(ctx, somewhere, store.Tombstone{Member: "u"}), s.ForgetTombstones(ctx, start),
+	}
+	errs = append(errs, s.InTx(ctx, func(context.Context) error { return nil }), members, groups, link, links, tokens, find, deleted, purge, journal,
 		s.CreateConnection(ctx, store.Connection{}, nil, 0), s.UpdateConnection(ctx, store.Connection{}, nil, 0), s.UseTokens(ctx, nil),
 		s.Forget(ctx, somewhere), s.ForgetTokens(ctx, start), s.AppendJournal(ctx, nil), s.TrimJournal(ctx, "c", 1), s.ExpireJournal(ctx, start))
+	return append(errs, known...)
 }
 
 // A wrapper has what the store in it has.
@@ -253,4 +265,52 @@ func TestStaleConnections(t *testing.T) {
 	require.NoError(t, s.CatchUp(t.Context()))
 	require.Zero(t, count(t, s))
 	require.Equal(t, state(primary), state(s))
+}
+
+// The same holds for what is known of members.
+func TestStaleStandings(t *testing.T) {
+	t.Parallel()
+	primary, replica := memstore.New(), memstore.New()
+	s := NewStaleStore(primary, replica)
+	assignments := []store.RoleAssignment{{Group: "g", Role: "x"}, {Group: "h", Role: "y"}}
+	grants := []store.Grant{direct("x"), byGroup("y", "g")}
+	require.NoError(t, s.PutAttributeMapping(t.Context(), somewhere, "{}"))
+	require.NoError(t, s.PutRoleAssignments(t.Context(), somewhere, assignments))
+	require.NoError(t, s.PutGrants(t.Context(), somewhere, "ann", grants))
+	clear(assignments)
+	clear(grants)
+	for i, at := range []time.Time{longAgo, start} {
+		require.NoError(t, s.PutTombstone(t.Context(), somewhere, store.Tombstone{Member: strconv.Itoa(i), UserName: "ann", DeletedAt: at}))
+	}
+	require.NoError(t, s.ForgetTombstones(t.Context(), start))
+
+	state := func(s store.MemberStore) []any {
+		mapping, err := s.AttributeMapping(t.Context(), somewhere)
+		require.NoError(t, err)
+		assignments, err := s.RoleAssignments(t.Context(), somewhere)
+		require.NoError(t, err)
+		grants, err := s.Grants(t.Context(), somewhere, "ann")
+		require.NoError(t, err)
+		members, err := s.Granted(t.Context(), somewhere, store.GrantQuery{Source: store.SourceDirect, Limit: 9})
+		require.NoError(t, err)
+		stones, err := s.Tombstones(t.Context(), somewhere, "", "ann")
+		require.NoError(t, err)
+		return []any{mapping, assignments, grants, members, stones}
+	}
+	want := []any{
+		"{}", []store.RoleAssignment{{Group: "g", Role: "x"}, {Group: "h", Role: "y"}},
+		map[string][]store.Grant{"ann": {direct("x"), byGroup("y", "g")}}, []string{"ann"},
+		[]store.Tombstone{{Member: "1", UserName: "ann", DeletedAt: start}},
+	}
+	none := state(memstore.New())
+	require.Equal(t, want, state(primary))
+	require.Equal(t, none, state(s), "the replica lags behind")
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
+		mapping, err := s.AttributeMapping(ctx, somewhere)
+		require.Equal(t, "{}", mapping, "a transaction reads from the primary")
+		return err
+	}))
+	require.NoError(t, s.CatchUp(t.Context()))
+	require.Equal(t, want, state(s))
+	require.Equal(t, want, state(replica))
 }

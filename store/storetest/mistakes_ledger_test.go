@@ -14,8 +14,8 @@ import (
 	"github.com/scimkit/scim/store"
 )
 
-// ledgerMutants are mistakes with connections, tokens, journals and purging.
-var ledgerMutants = slices.Concat(connectionMutants, tokenMutants, journalMutants, purgeMutants)
+// ledgerMutants are mistakes with connections, tokens, journals, purging and what is known of members.
+var ledgerMutants = slices.Concat(connectionMutants, tokenMutants, journalMutants, purgeMutants, standingMutants())
 
 var connectionMutants = []mutant{
 	{"orders connections by id", []string{"Connections/are kept"}, func(h *hooked) {

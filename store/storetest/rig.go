@@ -25,6 +25,7 @@ type rig struct {
 	links   store.ConnectionStore
 	journal store.JournalStore
 	purger  store.Purger
+	known   store.MemberStore
 	scope   store.Scope
 	typ     string // what tests of resources in general use
 	ticks   int
@@ -51,6 +52,9 @@ func (k *kit) rig(t *testing.T, typ string) *rig {
 	}
 	if k.has&journals != 0 {
 		r.journal = s.(store.JournalStore)
+	}
+	if k.has&standings != 0 {
+		r.known = s.(store.MemberStore)
 	}
 	if k.has&purging != 0 {
 		r.purger = s.(store.Purger)

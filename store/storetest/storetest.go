@@ -14,7 +14,7 @@
 //
 // Limits: the suite knows users and groups of the core schemas and writes a few thousand resources. It uses package testing and
 // nothing beyond what package store itself depends on. Speed is not tested, cost is, as a number of SQL statements. What reaches all
-// tenants (ForgetTokens, ExpireJournal) is called with times before 1973.
+// tenants (ForgetTokens, ExpireJournal, ForgetTombstones) is called with times before 1973.
 package storetest
 
 import (
@@ -93,6 +93,7 @@ var contract = []group{
 	{"Connections", connectionTests},
 	{"Tokens", tokenTests},
 	{"Journal", journalTests},
+	{"Standing", standingTests},
 	{"Purge", purgeTests},
 }
 
@@ -118,6 +119,7 @@ const (
 	wholeDocuments      // Harness.Attributes is nil
 	mintedOutside       // Harness.OwnIDs is not set
 	statements          // Harness.Statements
+	standings           // store.MemberStore
 )
 
 // shortOf says what a store without a need lacks.
@@ -132,6 +134,7 @@ var shortOf = []struct {
 	{connections, "connections: the store is no store.ConnectionStore, or declines"},
 	{journals, "journals: the store is no store.JournalStore, or declines"},
 	{purging, "purging: the store is no store.Purger, or declines"},
+	{standings, "what is known of members: the store is no store.MemberStore, or declines"},
 	{wholeDocuments, "whole documents: Harness.Attributes lists what the store keeps"},
 	{mintedOutside, "ids of the caller's: Harness.OwnIDs is set"},
 	{statements, "counted statements: Harness.Statements is nil"},
@@ -226,6 +229,10 @@ func (k *kit) probe(t *testing.T) {
 	if x, ok := s.(store.JournalStore); ok {
 		_, err := x.Journal(ctx, nobody.Connection, store.JournalQuery{Limit: 1})
 		set(journals, accepts(err))
+	}
+	if x, ok := s.(store.MemberStore); ok {
+		_, err := x.AttributeMapping(ctx, nobody)
+		set(standings, accepts(err))
 	}
 	if x, ok := s.(store.Purger); ok {
 		_, err := x.Purge(ctx, nobody, 1)

@@ -31,6 +31,7 @@ type hooked struct {
 	groups  func(context.Context, store.Scope, []string) (map[string][]store.Group, error)
 	inTx    func(context.Context, func(context.Context) error) error
 	ledger
+	knowledge
 }
 
 // ledger is the methods of hooked for connections, journals and purging.
@@ -62,6 +63,7 @@ func newHooked() *hooked {
 			find: m.FindToken, use: m.UseTokens, deleted: m.Deleted, forget: m.Forget, forgetTokens: m.ForgetTokens,
 			note: m.AppendJournal, journal: m.Journal, trim: m.TrimJournal, expire: m.ExpireJournal, purge: m.Purge,
 		},
+		knowledge: knowledgeOf(m),
 	}
 }
 

@@ -26,6 +26,7 @@ var transactionTests = []test{
 	{"with connections", transactions | connections, false, testLinkTransactions},
 	{"go on after refused changes of connections", transactions | connections, false, testRefusalsInTx},
 	{"with a purge", transactions | purging, false, testPurgeInTx},
+	{"with what is known of members", transactions | standings, false, testStandingInTx},
 }
 
 var errFailed = errors.New("storetest: the transaction fails")

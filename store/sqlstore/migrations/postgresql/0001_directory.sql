@@ -121,3 +121,44 @@ CREATE TABLE scim_journal (
 );
 CREATE INDEX scim_journal_failed ON scim_journal (connection, number) WHERE failed;
 CREATE INDEX scim_journal_by_time ON scim_journal (time);
+
+-- How attributes become a member's; mapping is JSON.
+CREATE TABLE scim_mappings (
+    directory BIGINT NOT NULL PRIMARY KEY,
+    mapping   TEXT COLLATE "C" NOT NULL
+);
+
+-- Which roles the members of a group have.
+CREATE TABLE scim_assignments (
+    directory BIGINT NOT NULL,
+    group_id  TEXT COLLATE "C" NOT NULL,
+    role      TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (directory, group_id, role)
+);
+
+-- Which roles members have, by source; group_id is empty where the source is no group. The other indexes are for lists only, as
+-- scim_resources_order, and each for one statement.
+CREATE TABLE scim_grants (
+    directory BIGINT NOT NULL,
+    member    TEXT COLLATE "C" NOT NULL,
+    role      TEXT COLLATE "C" NOT NULL,
+    source    TEXT COLLATE "C" NOT NULL,
+    group_id  TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (member, directory, role, source, group_id)
+);
+CREATE INDEX scim_grants_by_group ON scim_grants ((directory + 0), source, group_id, member);
+CREATE INDEX scim_grants_by_source ON scim_grants ((directory + 0), (source || ''), member);
+
+-- Members whose resources were deleted. external_id and user_name hold folded texts.
+CREATE TABLE scim_tombstones (
+    directory   BIGINT NOT NULL,
+    deleted     BIGINT NOT NULL,
+    member      TEXT COLLATE "C" NOT NULL,
+    external_id TEXT COLLATE "C" NOT NULL,
+    user_name   TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (member, directory)
+);
+CREATE INDEX scim_tombstones_by_external_id ON scim_tombstones (external_id, directory);
+CREATE INDEX scim_tombstones_by_user_name ON scim_tombstones (user_name, directory);
+CREATE INDEX scim_tombstones_by_directory ON scim_tombstones ((directory + 0));
+CREATE INDEX scim_tombstones_by_time ON scim_tombstones (deleted);

@@ -112,3 +112,43 @@ CREATE TABLE scim_journal (
 CREATE INDEX scim_journal_by_connection ON scim_journal (connection, number);
 CREATE INDEX scim_journal_failed ON scim_journal (connection, number) WHERE failed;
 CREATE INDEX scim_journal_by_time ON scim_journal (time);
+
+-- How attributes become a member's; mapping is JSON.
+CREATE TABLE scim_mappings (
+    directory INTEGER NOT NULL PRIMARY KEY,
+    mapping   TEXT NOT NULL
+);
+
+-- Which roles the members of a group have.
+CREATE TABLE scim_assignments (
+    directory INTEGER NOT NULL,
+    group_id  TEXT NOT NULL,
+    role      TEXT NOT NULL,
+    PRIMARY KEY (directory, group_id, role)
+) WITHOUT ROWID;
+
+-- Which roles members have, by source; group_id is empty where the source is no group.
+CREATE TABLE scim_grants (
+    directory INTEGER NOT NULL,
+    member    TEXT NOT NULL,
+    role      TEXT NOT NULL,
+    source    TEXT NOT NULL,
+    group_id  TEXT NOT NULL,
+    PRIMARY KEY (member, directory, role, source, group_id)
+) WITHOUT ROWID;
+CREATE INDEX scim_grants_by_group ON scim_grants (directory, source, group_id, member);
+CREATE INDEX scim_grants_by_source ON scim_grants (directory, source, member);
+
+-- Members whose resources were deleted. external_id and user_name hold folded texts.
+CREATE TABLE scim_tombstones (
+    directory   INTEGER NOT NULL,
+    deleted     INTEGER NOT NULL,
+    member      TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    user_name   TEXT NOT NULL,
+    PRIMARY KEY (member, directory)
+) WITHOUT ROWID;
+CREATE INDEX scim_tombstones_by_external_id ON scim_tombstones (external_id, directory);
+CREATE INDEX scim_tombstones_by_user_name ON scim_tombstones (user_name, directory);
+CREATE INDEX scim_tombstones_by_directory ON scim_tombstones (directory);
+CREATE INDEX scim_tombstones_by_time ON scim_tombstones (deleted);
