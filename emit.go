@@ -12,7 +12,8 @@ import (
 )
 
 // emit turns a change of the request into an event. A transaction that runs again emits the same ids: each resource changes at most
-// once in a request. Whatever the sink's error wraps, an error of a store's for example, it is a 503: it says nothing about the request.
+// once in a request. Whatever the sink's error wraps, an error of a store's for example, it is a 503, since it says nothing about the
+// request; only a Refusal does.
 func (x *exchange) emit(ctx context.Context, c directory.Change) error {
 	if x.events == nil {
 		x.events = make(map[store.Ref]string, 1)
@@ -32,6 +33,9 @@ func (x *exchange) emit(ctx context.Context, c directory.Change) error {
 		event.Version = c.Before.Version
 	}
 	if err := x.h.config.Events.Emit(ctx, event); err != nil {
+		if refusal := refusedBy(err); refusal != nil {
+			return refusal
+		}
 		return wire.Unavailable(fmt.Errorf("event sink: %w", err))
 	}
 	return nil

@@ -82,11 +82,11 @@ func actorOf(ctx context.Context) Actor {
 
 // EventSink hears of every change before it is committed.
 type EventSink interface {
-	// Emit is called inside the store's transaction, which ctx carries: what it writes to the same database through that transaction
-	// is committed together with the change, or not at all. An error undoes the change and becomes 503 with Retry-After. The
-	// transaction may run again, with the same event, so a sink must not act outside of it: see store.AfterCommit. What the error
-	// wraps has no say in the status, even if it is one of package store; the store still recognises its database's errors in it
-	// after which the transaction is to run again.
+	// Emit is called inside the store's transaction, which ctx carries: what it writes to the same database through that transaction is
+	// committed together with the change, or not at all. An error undoes the change and becomes 503 with Retry-After, a Refusal the
+	// answer that it describes. The transaction may run again, with the same event, so a sink must not act outside of it: see
+	// store.AfterCommit. What the error wraps has no say in the status, even if it is one of package store; the store still recognises
+	// its database's errors in it after which the transaction is to run again.
 	//
 	// On a store without store.Transactor, an error becomes a 503 as well, but the change stands.
 	Emit(ctx context.Context, event Event) error
