@@ -66,7 +66,8 @@ var ladder = map[string]importRow{
 	"internal/openapi":   {},
 	".": {
 		ours: append(slices.Clone(upToStore),
-			"internal/uuid", "internal/token", "internal/wire", "internal/discovery", "internal/directory", "internal/openapi"),
+			"internal/uuid", "internal/token", "internal/wire", "internal/discovery", "internal/directory", "internal/openapi",
+			"internal/mapping"),
 		theirs: []string{pkgElimity, pkgJSON, pkgText},
 	},
 	"webhook": {ours: append(slices.Clone(upToStore), "."), theirs: []string{pkgWebhooks}},
