@@ -209,6 +209,7 @@ func TestPlans(t *testing.T) {
 		index := map[string]string{
 			byID: "sqlite_autoindex_scim_resources_1", "values": "scim_values by key", "number": "r by key", "members": "m by key", "counts": "scim_counts by key",
 			"all values": "scim_values by key", "all members": "scim_members by key", "all numbers": "scim_resources by key", "all counts": "scim_counts by key",
+			"all mappings": "scim_mappings by key", "all assignments": "scim_assignments by key",
 		}
 		small := scope
 		userID, groupID := u.ID, c.find(t, "/Groups", `displayName eq "first"`)[0].ID
@@ -218,6 +219,7 @@ func TestPlans(t *testing.T) {
 				byID: "scim_resources_id", "values": "scim_values_pkey", "number": "scim_resources_pkey", "members": "scim_members_pkey",
 				"counts":     "scim_counts_pkey",
 				"all values": "scim_values_pkey", "all members": "scim_members_pkey", "all numbers": "scim_resources_pkey", "all counts": "scim_counts_pkey",
+				"all mappings": "scim_mappings_pkey", "all assignments": "scim_assignments_pkey",
 			}
 			small = store.Scope{Connection: "small", Tenant: "small"}
 			userID, groupID = "user-77", "group-7"
@@ -298,7 +300,8 @@ func TestPlans(t *testing.T) {
 				more, err = r.Purge(t.Context(), small, 100)
 				require.NoError(t, err)
 			}
-		}, index, [][]string{{order}, {"all values"}, {"all members"}, {byMember}, {"all numbers"}, {"all counts"}})
+		}, index, [][]string{{order}, {"all values"}, {"all members"}, {byMember}, {"all numbers"}, {"all counts"},
+			{"all mappings"}, {"all assignments"}, {"scim_grants_by_group"}, {"scim_grants_by_source"}, {"scim_tombstones_by_directory"}})
 	})
 }
 
