@@ -36,9 +36,8 @@ type MembersConfig struct {
 	// DomainRoles are the roles of active members whose Email is of a domain, in lower case, nil: none.
 	DomainRoles func(connection store.Scope, domain string) []string
 	// Domains are those of the e-mail addresses that a connection may claim, as userName or e-mail address; nil, or a nil list: any. It
-	// is asked about every address that a write adds to an active user, whichever verb or path wrote it, and about all of them when a
-	// user becomes active; never about what was there before: taking a domain away keeps nobody from being deactivated. What is
-	// refused is a 400 invalidValue.
+	// is asked about every address that a write adds, whichever verb or path wrote it, and never about what was there before: taking a
+	// domain away keeps nobody from being deactivated. What is refused is a 400 invalidValue.
 	Domains func(connection store.Scope) []string
 	// Link decides about an active member that is new, is back, or has a new Email, which the host may know already; nil: Apply decides. The
 	// host's account is never adopted silently: LinkRefuse, the zero value, is a 409 uniqueness, and LinkExisting is passed on to Apply
@@ -191,10 +190,11 @@ func (m *MemberSink) present(ctx context.Context, rules *rules, s *standing, e E
 	if err != nil && unmapped == nil {
 		return err
 	}
-	if s.after.Status == MemberActive {
-		if err := m.admit(ctx, rules.scope, s, e); err != nil {
-			return err
-		}
+	if err := m.mayClaim(rules.scope, e.Before, *e.After, s); err != nil {
+		return err
+	}
+	if s.after.Link, err = m.link(ctx, s.before, s.after); err != nil {
+		return err
 	}
 	if e.Before != nil {
 		return nil
@@ -207,23 +207,10 @@ func (m *MemberSink) present(ctx context.Context, rules *rules, s *standing, e E
 	return err
 }
 
-// admit checks what an active member newly claims. One that was not active claims everything anew: what it took meanwhile was not
-// looked at, so that nothing keeps a leaver in.
-func (m *MemberSink) admit(ctx context.Context, scope store.Scope, s *standing, e Event) (err error) {
-	known, before := s.before, e.Before
-	if known != nil && known.Status != MemberActive {
-		known, before = nil, nil
-	}
-	if err := m.mayClaim(scope, before, *e.After, s); err != nil {
-		return err
-	}
-	s.after.Link, err = m.link(ctx, known, s.after)
-	return err
-}
-
-// link asks what becomes of a member whose address is new.
+// link asks what becomes of an active member whose address is new, or that is back: a leaver is not kept in for its address.
 func (m *MemberSink) link(ctx context.Context, before *Member, after Member) (Link, error) {
-	if m.config.Link == nil || after.Email == "" || before != nil && before.Email == after.Email {
+	known := before != nil && before.Status == MemberActive && before.Email == after.Email
+	if m.config.Link == nil || after.Status != MemberActive || after.Email == "" || known {
 		return LinkCreate, nil
 	}
 	link, err := m.config.Link(ctx, after)
