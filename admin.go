@@ -26,6 +26,7 @@ type AdminConfig struct {
 	// Authorize decides about every call, required. Its error refuses the call: with 401 where it is an ErrUnauthorized, otherwise with
 	// 403; what the error says is logged and not sent. The tenant is the one in the path, which the caller chose: compare it with
 	// whom the request belongs to. It is empty for ActionDescribe.
+	// A host that knows its callers by a cookie keeps forged requests of other sites out itself, by http.CrossOriginProtection for example.
 	Authorize func(r *http.Request, action Action, tenant string) error
 }
 

@@ -102,6 +102,11 @@ func TestNamedTokens(t *testing.T) {
 			require.ErrorIs(t, err, store.ErrNotFound)
 		}
 		covers(t, "S-19")
+		exact, _, err := d.IssueToken(t.Context(), c.Scope(), scim.TokenDraft{
+			Name: "n", ExpiresAt: d.watch.now().Add(time.Hour + time.Nanosecond).In(time.FixedZone("", 3600)),
+		})
+		require.NoError(t, err)
+		require.Equal(t, d.watch.now().Add(time.Hour), exact.ExpiresAt, "as it is stored")
 		require.Equal(t, at, d.record(c).connection.CreatedAt)
 	})
 }
